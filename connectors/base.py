@@ -1,0 +1,49 @@
+"""The contract of a connector: what it is asked for and what it gives back.
+
+Belongs here: the types that every connector and its callers share. Does not belong here: any one
+API (hubspot, ga4), which failure means what (errors) or what the numbers are for (okr_sync.metrics).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from okr_sync.metrics.needs import Need
+from okr_sync.warehouse.connect import Warehouse
+
+N = TypeVar("N", bound=Need, contravariant=True)
+
+
+@dataclass(frozen=True)
+class PullResult:
+    """What one pull of one dataset did; a row of `source_pull`.
+
+    `is_complete` is True only if the connector proved that everything was read and stored. A failed
+    pull has `error` (the user's text, without secrets) and leaves the source tables as they were.
+    """
+
+    source: str
+    dataset: str
+    requests: int
+    rows: int
+    rows_expected: int | None
+    is_complete: bool
+    seconds: float
+    cursor_from: datetime | None = None
+    cursor_to: datetime | None = None
+    quota: Mapping[str, int] = field(default_factory=dict)
+    error: str | None = None
+    is_transient: bool = False
+
+
+class Connector(Protocol[N]):
+    """Reads one source into the warehouse's source tables. Never raises for a source's failure."""
+
+    def pull(self, need: N, warehouse: Warehouse, now: datetime) -> PullResult:
+        """Bring the source tables up to date with what is needed, and prove it or say why not."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections."""
+        ...

@@ -1,0 +1,260 @@
+"""The binding language as types: what a project, a metric, an objective and a key result are.
+
+Belongs here: the shapes and the checks that concern one value or one mapping alone. Does not belong
+here: reading files and positions (yaml_reader, loader), rules across files (rules), numbers as
+people write them (numbers), calendar arithmetic (cycles, metrics.windows).
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from okr_sync.config.where import Where
+
+
+class Family(StrEnum):
+    """The four families of marketing metrics, which are also the groups in Dagster."""
+
+    CONVERSION = "conversion"
+    FUNNEL = "funnel"
+    PIPELINE = "pipeline"
+    ENGAGEMENT = "engagement"
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- metrics -------------------------------------------------------------------------------------
+
+
+class Aggregation(_Shape):
+    """`agg`, `field` and `where`: one number from many records.
+
+    `agg` is count, sum, average, median, p1…p99, min, max or count_distinct; `field` is None only
+    for count.
+    """
+
+    agg: str
+    field: str | None = None
+    where: Where = Where()
+
+
+class Metric(_Shape):
+    """What every kind of metric has. `dataset` is `source.dataset`, e.g. `hubspot.contacts`."""
+
+    name: str
+    dataset: str
+    description: str | None = None
+    family: Family
+    where: Where = Where()
+    min_n: int | None = None
+    empty: str | None = None  # "null" or "zero"; None means what the kind does by itself
+    unit: str | None = None
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The source's name: `hubspot` of `hubspot.contacts`."""
+        return self.dataset.partition(".")[0]
+
+    @property
+    def dataset_name(self) -> str:
+        """The dataset within its source: `contacts` of `hubspot.contacts`."""
+        return self.dataset.partition(".")[2]
+
+
+class AggMetric(Metric):
+    """An aggregation over the records (or report rows) whose `time` lies in the window."""
+
+    aggregation: Aggregation
+    time: str | None  # None only for GA4 reports, whose time is the report day
+
+
+class RatioMetric(Metric):
+    """Sum of numerators ÷ sum of denominators over the window."""
+
+    numerator: Aggregation
+    denominator: Aggregation
+    time: str | None
+
+
+class ConversionMetric(Metric):
+    """Share of a cohort (entities with `from_time` in the window) that reached `to_time` in time.
+
+    Only entities whose `within` has wholly passed by the as-of instant count.
+    """
+
+    from_time: str
+    to_time: str
+    within: timedelta
+
+
+class DurationMetric(Metric):
+    """Days between two times, by the day the entity arrived (or started, with `cohort: start`)."""
+
+    from_time: str
+    to_time: str
+    agg: str = "median"
+    cohort: str = "arrival"  # or "start"
+
+
+AnyMetric = AggMetric | RatioMetric | ConversionMetric | DurationMetric
+
+
+# --- goals, windows, cycles ----------------------------------------------------------------------
+
+
+class GoalKind(StrEnum):
+    """How a goal is judged."""
+
+    FROM_TO = "from_to"
+    AT_LEAST = "at_least"
+    AT_MOST = "at_most"
+    BETWEEN = "between"
+
+
+class Goal(_Shape):
+    """`from_to`: baseline and target. Thresholds: `low` and/or `high`; baseline is None.
+
+    `target` is the number to show: the `to`, the threshold, or the upper end of `between`.
+    """
+
+    kind: GoalKind
+    baseline: Decimal | None = None
+    target: Decimal
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+
+class OverKind(StrEnum):
+    """The forms of `over`."""
+
+    CYCLE = "cycle"
+    LAST = "last"
+    TO_DATE = "to_date"
+    PREVIOUS = "previous"
+
+
+class Over(_Shape):
+    """Which days a key result looks at: `days` for `last`, `period` for `to_date` and `previous`.
+
+    `period` is week, month, quarter or year; quarters and years are fiscal.
+    """
+
+    kind: OverKind = OverKind.CYCLE
+    days: int | None = None
+    period: str | None = None
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """A planning period: `start` is its first local day, `end` the first day after it."""
+
+    name: str
+    start: date
+    end: date
+
+
+# --- objectives and key results ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, order=True)
+class Position:
+    """A place in the project's files: path relative to the project, line and column from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class KeyResult(_Shape):
+    """A measurable result: a metric, a goal for it and the days it is measured over.
+
+    `key_result_id` is `team/id`, `objective_id` is `team/objective`.
+    """
+
+    key_result_id: str
+    objective_id: str
+    team: str
+    title: str
+    owner: str | None = None
+    metric: str
+    goal: Goal
+    over: Over = Over()
+    cycle: Cycle
+    unit: str | None = None
+    commitment: str = "committed"  # or "aspirational"
+    indicator: str | None = None  # "leading" or "lagging"
+    settle: timedelta
+    revise: timedelta
+    defined_at: Position
+
+
+class Objective(_Shape):
+    """An objective and where it belongs."""
+
+    objective_id: str
+    team: str
+    cycle: Cycle
+    title: str
+    owner: str | None = None
+    supports: tuple[str, ...] = ()
+    defined_at: Position
+
+
+# --- the project ---------------------------------------------------------------------------------
+
+
+class HubSpotSource(_Shape):
+    """A HubSpot account, read with the token in the environment variable `token_env`.
+
+    `api` names the path family: `v3` or a dated one such as `2026-03`.
+    """
+
+    name: str
+    token_env: str = "HUBSPOT_ACCESS_TOKEN"
+    endpoint: str | None = None
+    api: str = "v3"
+
+
+class Ga4Source(_Shape):
+    """A GA4 property, read with Application Default Credentials or the file in `credentials_env`."""
+
+    name: str
+    property: str
+    credentials_env: str | None = None
+    endpoint: str | None = None
+
+
+Source = HubSpotSource | Ga4Source
+
+
+class StatusThresholds(_Shape):
+    """Percentage points behind expected progress at which a status begins."""
+
+    on_track: Decimal = Decimal("16.5")
+    lagging: Decimal = Decimal("33")
+    exceeding: Decimal = Decimal("-10")
+
+
+class Project(_Shape):
+    """What `okr_sync.yaml` says. `warehouse_url_env` is None for the default SQLite file."""
+
+    time_zone: str
+    currency: str
+    fiscal_year_start: int = 1
+    week_start: str = "monday"
+    sources: dict[str, Source]
+    warehouse_url_env: str | None = None
+    schedule: str = "0 * * * *"
+    settle: timedelta = timedelta(hours=48)
+    revise: timedelta = timedelta(days=7)
+    status: StatusThresholds = StatusThresholds()

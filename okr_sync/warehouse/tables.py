@@ -1,0 +1,244 @@
+"""The fixed tables of the warehouse: those that people read, and the private ones beside them.
+
+Belongs here: columns, keys and types. Names of published tables and columns are a contract (README,
+docs/warehouse.md). Does not belong here: the source tables whose columns follow the bindings
+(mirror), nor statements (publish, reads). A change here needs a migration.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+from okr_sync.warehouse.types import ExactDecimal, FlagList, UtcDateTime
+
+metadata = MetaData()
+
+
+def _measures() -> list[Column[object]]:
+    return [
+        Column("value", ExactDecimal),
+        Column("numerator", ExactDecimal),
+        Column("denominator", ExactDecimal),
+        Column("sample_size", BigInteger),
+        Column("progress", ExactDecimal),
+        Column("score", ExactDecimal),
+        Column("expected_progress", ExactDecimal),
+        Column("status", String(32), nullable=False),
+    ]
+
+
+# --- published -----------------------------------------------------------------------------------
+
+objective = Table(
+    "objective",
+    metadata,
+    Column("objective_id", String(200), primary_key=True),
+    Column("team", String(100), nullable=False),
+    Column("cycle", String(40), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("owner", Text),
+    Column("supports", FlagList, nullable=False),
+)
+
+key_result = Table(
+    "key_result",
+    metadata,
+    Column("key_result_id", String(200), primary_key=True),
+    Column("objective_id", String(200), nullable=False),
+    Column("team", String(100), nullable=False),
+    Column("cycle", String(40), nullable=False),
+    Column("cycle_start", Date, nullable=False),
+    Column("cycle_end", Date, nullable=False),  # the cycle's last day, as people say it
+    Column("title", Text, nullable=False),
+    Column("metric", String(200), nullable=False),
+    Column("unit", String(40)),
+    Column("baseline", ExactDecimal),
+    Column("target", ExactDecimal, nullable=False),
+    Column("goal_kind", String(20), nullable=False),
+    Column("commitment", String(20), nullable=False),
+    Column("indicator", String(20)),
+    Column("owner", Text),
+    Column("family", String(20), nullable=False),
+    Column("definition_hash", String(64), nullable=False),
+    Column("config_hash", String(64), nullable=False),
+    Column("defined_in", Text, nullable=False),  # file:line, relative to the project
+    Column("retired_at", UtcDateTime),  # when a run no longer found it in the project
+)
+
+key_result_current = Table(
+    "key_result_current",
+    metadata,
+    Column("key_result_id", String(200), ForeignKey("key_result.key_result_id"), primary_key=True),
+    *_measures(),
+    Column("freshness", String(16), nullable=False),
+    Column("quality", FlagList, nullable=False),
+    Column("as_of", Date),
+    Column("is_final", Boolean, nullable=False),
+    Column("measured_at", UtcDateTime),
+    Column("stale_after", UtcDateTime),
+    Column("run_id", String(64), nullable=False),
+    Column("error", Text),
+)
+
+key_result_history = Table(
+    "key_result_history",
+    metadata,
+    Column("key_result_id", String(200), ForeignKey("key_result.key_result_id"), primary_key=True),
+    Column("as_of", Date, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    *_measures(),
+    Column("is_final", Boolean, nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("quality", FlagList, nullable=False),
+    Column("definition_hash", String(64), nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("superseded_at", UtcDateTime),
+    Column("run_id", String(64), nullable=False),
+)
+
+metric_value = Table(
+    "metric_value",
+    metadata,
+    Column("metric", String(200), primary_key=True),
+    Column("as_of", Date, primary_key=True),
+    Column("window_start", Date, primary_key=True),
+    Column("window_end", Date, primary_key=True),  # the first day after the window
+    Column("revision", Integer, primary_key=True),
+    Column("value", ExactDecimal),
+    Column("numerator", ExactDecimal),
+    Column("denominator", ExactDecimal),
+    Column("sample_size", BigInteger),
+    Column("quality", FlagList, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("superseded_at", UtcDateTime),
+    Column("run_id", String(64), nullable=False),
+)
+
+sync_run = Table(
+    "sync_run",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("status", String(16), nullable=False),  # running, success, partial, failed
+    Column("trigger", String(16), nullable=False),  # manual, schedule, backfill, dagster
+    Column("dagster_run_id", String(64), unique=True),
+    Column("config_hash", String(64), nullable=False),
+    Column("key_results_expected", Integer, nullable=False),
+    Column("key_results_ok", Integer, nullable=False),
+    Column("key_results_failed", Integer, nullable=False),
+    Column("key_results_unchanged", Integer, nullable=False),
+    Column("error", Text),
+)
+
+source_pull = Table(
+    "source_pull",
+    metadata,
+    Column("run_id", String(64), ForeignKey("sync_run.run_id"), primary_key=True),
+    Column("source", String(100), primary_key=True),
+    Column("dataset", String(100), primary_key=True),
+    Column("requests", Integer, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("rows_expected", BigInteger),
+    Column("is_complete", Boolean, nullable=False),
+    Column("cursor_from", UtcDateTime),
+    Column("cursor_to", UtcDateTime),
+    Column("quota", Text),  # JSON object of what the API said is left
+    Column("seconds", Float, nullable=False),
+    Column("error", Text),
+)
+
+config_version = Table(
+    "config_version",
+    metadata,
+    Column("config_hash", String(64), primary_key=True),
+    Column("loaded_at", UtcDateTime, nullable=False),
+    Column("git_sha", String(64)),
+    Column("body", Text, nullable=False),  # JSON object: file → its text
+)
+
+# --- private: what the connectors know of each dataset --------------------------------------------
+
+source_state = Table(
+    "source_state",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("dataset", String(100), primary_key=True),
+    Column("cursor_at", UtcDateTime),  # changes before this instant are in the source tables
+    Column("complete_at", UtcDateTime),  # when completeness was last proven; null: never
+    Column("account", String(100)),  # portal or property id: another account means another mirror
+    Column("time_zone", String(64)),
+    Column("currency", String(8)),
+)
+
+source_field = Table(
+    "source_field",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("dataset", String(100), primary_key=True),
+    Column("field", String(200), primary_key=True),
+    Column("field_type", String(16)),  # text, number, instant, day, flag; null when unknown
+    Column("column_name", String(63)),
+    Column("filled_at", UtcDateTime),  # when every record had been read with this field
+    Column("error", Text),  # why this field can't be had, for people
+)
+
+source_report_day = Table(
+    "source_report_day",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("dataset", String(100), primary_key=True),
+    Column("series", String(64), primary_key=True),  # Where.key() of the filter
+    Column("metric", String(200), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("value_micros", BigInteger, nullable=False),  # millionths: sums are exact in any engine
+    Column("quality", FlagList, nullable=False),
+    Column("read_at", UtcDateTime, nullable=False),
+)
+
+source_report_window = Table(
+    "source_report_window",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("dataset", String(100), primary_key=True),
+    Column("series", String(64), primary_key=True),
+    Column("metric", String(200), primary_key=True),
+    Column("first_day", Date, primary_key=True),
+    Column("last_day", Date, primary_key=True),
+    Column("value", ExactDecimal),
+    Column("quality", FlagList, nullable=False),
+    Column("read_at", UtcDateTime, nullable=False),
+)
+
+# --- private: what a run has computed and not yet published ---------------------------------------
+
+evaluation = Table(
+    "evaluation",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("metric", String(200), primary_key=True),
+    Column("as_of", Date, primary_key=True),
+    Column("window_start", Date, primary_key=True),
+    Column("window_end", Date, primary_key=True),
+    Column("start_at", UtcDateTime, nullable=False),
+    Column("end_at", UtcDateTime, nullable=False),
+    Column("value", ExactDecimal),
+    Column("numerator", ExactDecimal),
+    Column("denominator", ExactDecimal),
+    Column("sample_size", BigInteger),
+    Column("quality", FlagList, nullable=False),
+    Column("error", Text),  # why there is no measurement, for people
+)
+
+Index("ix_key_result_history_run", key_result_history.c.run_id)
