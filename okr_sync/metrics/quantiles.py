@@ -1,0 +1,59 @@
+"""Medians and percentiles, exact: the engine picks two neighbours, we interpolate between them.
+
+Belongs here: the one definition of a percentile (linear interpolation between order statistics, as
+PostgreSQL's percentile_cont and pandas' default) in SQL that every engine runs alike. Does not
+belong here: which records are looked at (evaluate).
+"""
+
+from decimal import Decimal
+
+from sqlalchemy import CTE, ColumnElement, Connection, Select, func, select
+
+
+def percent_of(agg: str) -> int | None:
+    """The percentile that an aggregation's name means: 50 for `median`, 90 for `p90`, else None."""
+    if agg == "median":
+        return 50
+    if agg.startswith("p") and agg[1:].isdigit():
+        return int(agg[1:])
+    return None
+
+
+def quantile_query(
+    span: ColumnElement[int], x: ColumnElement[int], rows: Select[tuple[int, int]], percent: int
+) -> Select[tuple[int, int, int, int]]:
+    """A query for (span, n, rank, x): per span the one or two ranks that the percentile lies between.
+
+    `rows` selects `span` and a non-null whole number `x`.
+    """
+    base = rows.subquery("q")
+    ranked: CTE = select(
+        base.c[span.name].label("span"),
+        base.c[x.name].label("x"),
+        func.row_number()
+        .over(partition_by=base.c[span.name], order_by=base.c[x.name])
+        .label("rank"),
+        func.count().over(partition_by=base.c[span.name]).label("n"),
+    ).cte("ranked")
+    lower = (ranked.c.n - 1) * percent // 100 + 1
+    return select(ranked.c.span, ranked.c.n, ranked.c.rank, ranked.c.x).where(
+        ranked.c.rank >= lower, ranked.c.rank <= lower + 1
+    )
+
+
+def quantiles(
+    connection: Connection, query: Select[tuple[int, int, int, int]], percent: int
+) -> dict[int, tuple[Decimal, int]]:
+    """Per span the interpolated percentile, in the unit of x, and the number of rows it rests on."""
+    picked: dict[int, dict[int, int]] = {}
+    counts: dict[int, int] = {}
+    for span, n, rank, x in connection.execute(query):
+        picked.setdefault(span, {})[rank] = int(x)
+        counts[span] = n
+    found: dict[int, tuple[Decimal, int]] = {}
+    for span, ranks in picked.items():
+        whole, hundredths = divmod((counts[span] - 1) * percent, 100)
+        low = ranks[whole + 1]
+        high = ranks.get(whole + 2, low)
+        found[span] = (low + Decimal((high - low) * hundredths) / 100, counts[span])
+    return found

@@ -1,0 +1,76 @@
+"""When to look and at what: the as-of days and windows that a key result asks its metric for.
+
+Belongs here: which days a run evaluates for a key result. Does not belong here: how `over` becomes
+a window (windows) or what is pulled for it (plan).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from okr_sync.config.cycles import Calendar
+from okr_sync.config.models import AnyMetric, ConversionMetric, KeyResult
+from okr_sync.metrics.windows import Window, as_of_instant, local_midnight, resolve_window
+
+
+@dataclass(frozen=True)
+class Span:
+    """One question to a metric: its figure over `window`, as known at `as_of_at`.
+
+    The two differ where a cycle is over: its window stands still while its cohorts mature.
+    """
+
+    as_of: date
+    as_of_at: datetime
+    window: Window
+
+
+def closing_day(key_result: KeyResult, metric: AnyMetric) -> date:
+    """The last as-of day on which the number can still change by itself.
+
+    That is the cycle's last day or, for a conversion, the day on which its last cohort is mature.
+    """
+    last_day = key_result.cycle.end - timedelta(days=1)
+    if isinstance(metric, ConversionMetric):
+        return last_day + timedelta(days=-(-metric.within // timedelta(days=1)))
+    return last_day
+
+
+def span_for(
+    key_result: KeyResult, metric: AnyMetric, day: date, calendar: Calendar, now: datetime
+) -> Span | None:
+    """The span of a key result as of a day, or None before its cycle (or that day) has begun.
+
+    A day after the closing day is read as the closing day: nothing moves any more.
+    """
+    as_of = min(day, closing_day(key_result, metric))
+    window = resolve_window(key_result.over, key_result.cycle, as_of, calendar, now)
+    if window is None or now <= local_midnight(as_of, calendar.zone):
+        return None
+    return Span(as_of, as_of_instant(as_of, calendar.zone, now), window)
+
+
+def spans_for(
+    key_result: KeyResult,
+    metric: AnyMetric,
+    days: Iterable[date],
+    calendar: Calendar,
+    now: datetime,
+) -> tuple[Span, ...]:
+    """The spans of a key result for several days, each as-of day once, in order."""
+    found = (span_for(key_result, metric, day, calendar, now) for day in days)
+    by_day = {span.as_of: span for span in found if span is not None}
+    return tuple(by_day[as_of] for as_of in sorted(by_day))
+
+
+def is_final(key_result: KeyResult, as_of: date, calendar: Calendar, now: datetime) -> bool:
+    """Whether `settle` has passed since the as-of day ended."""
+    return now >= local_midnight(as_of + timedelta(days=1), calendar.zone) + key_result.settle
+
+
+def is_closed(
+    key_result: KeyResult, metric: AnyMetric, calendar: Calendar, now: datetime
+) -> bool:
+    """Whether the number is left alone: its closing day is over, settled and past revising."""
+    last = local_midnight(closing_day(key_result, metric) + timedelta(days=1), calendar.zone)
+    return now >= last + key_result.settle + key_result.revise
