@@ -1,0 +1,1 @@
+"""HubSpot: records of CRM objects, read through the official client package."""

@@ -26,7 +26,8 @@ class Bundle:
     key_results: dict[str, KeyResult]
     quarantined: dict[str, str]
     broken_files: dict[str, str]
-    """Files that could not be read at all: key results last defined there are quarantined too."""
+    """Files that could not be read, or of which some ids could not: key results last defined there,
+    and not in `key_results`, are quarantined too."""
     problems: tuple[Problem, ...]
     files: dict[str, str]
     config_hash: str

@@ -193,6 +193,7 @@ class KeyResult(_Shape):
     unit: str | None = None
     commitment: str = "committed"  # or "aspirational"
     indicator: str | None = None  # "leading" or "lagging"
+    shared_with: tuple[str, ...] = ()
     settle: timedelta
     revise: timedelta
     defined_at: Position
@@ -241,8 +242,8 @@ class StatusThresholds(_Shape):
     """Percentage points behind expected progress at which a status begins."""
 
     on_track: Decimal = Decimal("16.5")
-    lagging: Decimal = Decimal("33")
-    exceeding: Decimal = Decimal("-10")
+    lagging: Decimal = Decimal(33)
+    exceeding: Decimal = Decimal(-10)
 
 
 class Project(_Shape):

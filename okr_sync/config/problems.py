@@ -1,7 +1,7 @@
 """A finding about the project's files: where, what, and how to mend it.
 
-Belongs here: the finding and how it reads. Does not belong here: the rules that find (rules,
-models) and the exit status that follows (commands).
+Belongs here: the finding, how it reads, and the exception that readers of one value raise. Does not
+belong here: the rules that find (rules, readers) and the exit status that follows (commands).
 """
 
 from dataclasses import dataclass
@@ -31,3 +31,18 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.position}: {self.severity.value}: {self.message} {self.fix} [{self.rule}]"
+
+    @property
+    def text(self) -> str:
+        """The finding as a sentence with its place, for where no list of findings is shown."""
+        return f"{self.message} {self.fix} ({self.position})"
+
+
+class BadValue(ValueError):
+    """A value that can't mean what it should: a `Problem` that doesn't know its place yet."""
+
+    def __init__(self, rule: str, message: str, fix: str) -> None:
+        super().__init__(f"{message} {fix}")
+        self.rule = rule
+        self.message = message
+        self.fix = fix

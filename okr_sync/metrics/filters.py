@@ -70,7 +70,9 @@ def _test_sql(test: Condition, source: Filterable) -> ColumnElement[bool]:
     if test.operator in (Operator.EQ, Operator.IN):
         return or_(false(), *(each.contains(column) for each in ranges))
     if test.operator in (Operator.NOT, Operator.NOT_IN):
-        return or_(column.is_(None), not_(or_(false(), *(each.contains(column) for each in ranges))))
+        return or_(
+            column.is_(None), not_(or_(false(), *(each.contains(column) for each in ranges)))
+        )
     return _ordering(test.operator, column, ranges)
 
 

@@ -68,9 +68,7 @@ def is_final(key_result: KeyResult, as_of: date, calendar: Calendar, now: dateti
     return now >= local_midnight(as_of + timedelta(days=1), calendar.zone) + key_result.settle
 
 
-def is_closed(
-    key_result: KeyResult, metric: AnyMetric, calendar: Calendar, now: datetime
-) -> bool:
+def is_closed(key_result: KeyResult, metric: AnyMetric, calendar: Calendar, now: datetime) -> bool:
     """Whether the number is left alone: its closing day is over, settled and past revising."""
     last = local_midnight(closing_day(key_result, metric) + timedelta(days=1), calendar.zone)
     return now >= last + key_result.settle + key_result.revise

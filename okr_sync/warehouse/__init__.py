@@ -1,0 +1,1 @@
+"""The warehouse: tables, publishing and reading, on SQLite or PostgreSQL."""

@@ -241,4 +241,16 @@ evaluation = Table(
     Column("error", Text),  # why there is no measurement, for people
 )
 
+# --- private: what the publishes of a running run have reported ------------------------------------
+
+# A step that is tried again reports its key results again; counting rows here instead of adding to
+# the run's counters keeps each key result counted once.
+run_outcome = Table(
+    "run_outcome",
+    metadata,
+    Column("run_id", String(64), ForeignKey("sync_run.run_id"), primary_key=True),
+    Column("key_result_id", String(200), primary_key=True),
+    Column("outcome", String(16), nullable=False),  # ok, unchanged, failed
+)
+
 Index("ix_key_result_history_run", key_result_history.c.run_id)

@@ -32,6 +32,8 @@ class ExactDecimal(TypeDecorator[Decimal]):
             return None
         if not isinstance(value, Decimal) or not value.is_finite():
             raise TypeError(f"a finite Decimal is wanted, not {value!r}")
+        if value.is_zero():
+            value = value.copy_abs()  # PostgreSQL knows no -0 either
         return format(value, "f") if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:

@@ -1,0 +1,117 @@
+"""A Dagster run as okr-sync sees it: which key results, which days, since when, asked for by whom.
+
+Belongs here: reading a run's selection, partition and tags, and its row in `sync_run`. Does not
+belong here: what the steps do with it (sources, metric_steps, key_results).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import dagster as dg
+
+from assets.keys import TRIGGER_TAG, key_result_key
+from okr_sync.config.bundle import Bundle
+from okr_sync.metrics.plan import Plan, make_plan
+from okr_sync.sync.days import RunDays, days_by_key_result
+from okr_sync.sync.observe import calendar_of
+from okr_sync.sync.quarantine import publish_quarantined, quarantined_failures
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.reads import find_run
+from okr_sync.warehouse.runs import mark_dead_runs, record_config_version, start_run
+
+_PARTITION = "dagster/partition"
+_RANGE_START = "dagster/asset_partition_range_start"
+_RANGE_END = "dagster/asset_partition_range_end"
+_SCHEDULE = "dagster/schedule_name"
+
+
+@dataclass(frozen=True)
+class RunScope:
+    """One run: its id, the instant that it speaks from, its key results and their days."""
+
+    run_id: str
+    now: datetime
+    """When the run began. Every step uses this instant, so that all agree on what `today` holds."""
+    days: RunDays
+    key_result_ids: tuple[str, ...]
+    plan: Plan
+    origin: str
+    """`automatic`, or `backfill` for days that were asked for one by one."""
+
+
+def open_run(
+    run: dg.DagsterRun, bundle: Bundle, warehouse: Warehouse, clock_now: datetime
+) -> RunScope:
+    """The scope of a Dagster run; its first step also records that it began.
+
+    A run over everything also tells readers which key results the project can't run any more: those
+    that are quarantined become `failed`, those that are gone are retired.
+    """
+    chosen = _chosen_key_results(run, bundle)
+    known = find_run(warehouse, run.run_id)
+    now = known.started_at if known else clock_now
+    calendar = calendar_of(bundle.project)
+    days = RunDays(_days_of(run.tags, now.astimezone(calendar.zone).date()))
+    with warehouse.read() as connection:
+        wanted = days_by_key_result(connection, bundle, chosen, days, calendar, now)
+    plan = make_plan(bundle, wanted, calendar, now)
+    if known is None:
+        _record_start(run, bundle, warehouse, plan, now)
+    origin = "backfill" if days.is_backfill else "automatic"
+    return RunScope(run.run_id, now, days, tuple(chosen), plan, origin)
+
+
+def _record_start(
+    run: dg.DagsterRun, bundle: Bundle, warehouse: Warehouse, plan: Plan, now: datetime
+) -> None:
+    covers_all = len(plan.by_key_result) == len(bundle.key_results)
+    failures = quarantined_failures(warehouse, bundle) if covers_all else []
+    mark_dead_runs(warehouse, now=now)
+    record_config_version(
+        warehouse,
+        config_hash=bundle.config_hash,
+        loaded_at=now,
+        files=bundle.files,
+        folder=bundle.folder,
+    )
+    evaluated = sum(1 for spans in plan.by_key_result.values() if spans)
+    start_run(
+        warehouse,
+        run_id=run.run_id,
+        trigger=_trigger(run),
+        dagster_run_id=run.run_id,
+        config_hash=bundle.config_hash,
+        expected=evaluated + len(failures),
+        started_at=now,
+    )
+    if covers_all:
+        publish_quarantined(warehouse, bundle, failures, run.run_id, now)
+
+
+def _chosen_key_results(run: dg.DagsterRun, bundle: Bundle) -> Sequence[str]:
+    """The key results that a run is about: those selected, or all when only upstreams are."""
+    selection = run.asset_selection
+    if selection is None:
+        return list(bundle.key_results)
+    selected = [
+        key_result_id
+        for key_result_id, key_result in bundle.key_results.items()
+        if key_result_key(key_result) in selection
+    ]
+    return selected or list(bundle.key_results)
+
+
+def _trigger(run: dg.DagsterRun) -> str:
+    if TRIGGER_TAG in run.tags:
+        return run.tags[TRIGGER_TAG]
+    return "schedule" if _SCHEDULE in run.tags else "dagster"
+
+
+def _days_of(tags: dict[str, str], today: date) -> tuple[date, ...]:
+    if _PARTITION in tags:
+        return (date.fromisoformat(tags[_PARTITION]),)
+    if _RANGE_START in tags:
+        first, last = (date.fromisoformat(tags[tag]) for tag in (_RANGE_START, _RANGE_END))
+        return tuple(first + timedelta(days=i) for i in range((last - first).days + 1))
+    return (today,)

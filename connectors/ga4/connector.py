@@ -1,0 +1,165 @@
+"""The GA4 connector: brings the report figures that bindings need into the warehouse.
+
+Belongs here: from a need to stored figures, all or nothing, and what to say of it. Does not belong
+here: requests (requests), calls (calls, reading), rows (rows) or the tables (report_store).
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import Connection
+
+from connectors.base import PullResult
+from connectors.errors import RetryPolicy
+from connectors.ga4.calls import GA4_RETRIES, Ga4Calls
+from connectors.ga4.quality import blocked_metrics, may_be_blocked, metric_flags
+from connectors.ga4.reading import Reading, read_reports
+from connectors.ga4.requests import series_reports, window_reports
+from connectors.ga4.rows import Answer
+from connectors.ga4.totals import window_figures
+from okr_sync.config.models import Ga4Source
+from okr_sync.errors import SourceError, TransientSourceError
+from okr_sync.metrics.needs import ReportsNeed
+from okr_sync.metrics.windows import local_midnight
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.report_store import (
+    DailyFigures,
+    ReportAccount,
+    ReportKey,
+    put_windows,
+    record_account,
+    record_refusals,
+    replace_days,
+)
+
+
+class Ga4Connector:
+    """Reads one GA4 property; imports the client package on the first pull."""
+
+    def __init__(
+        self,
+        source: Ga4Source,
+        environ: Mapping[str, str],
+        retries: RetryPolicy = GA4_RETRIES,
+    ) -> None:
+        self._source = source
+        self._calls = Ga4Calls(source, environ, retries)
+
+    def pull(self, need: ReportsNeed, warehouse: Warehouse, now: datetime) -> PullResult:
+        """Read every report of the need, prove that each is whole, and store all in one transaction.
+
+        A failed pull stores nothing. A metric that GA4 refuses (400) beside others that it gives is
+        recorded (`report_store.refusal`) and stops none of them; the pull is complete.
+        """
+        started = time.monotonic()
+        self._calls.reset()
+        reports = series_reports(need.series) + window_reports(need.exact_windows)
+        try:
+            reading = read_reports(self._calls, self._source.property, reports)
+            blocked = self._blocked(reading.answers)
+            if reading.answers:
+                with warehouse.write() as connection:
+                    self._store(connection, need, reading, blocked, now)
+        except SourceError as error:
+            return PullResult(
+                source=need.source,
+                dataset=need.dataset,
+                requests=self._calls.requests,
+                rows=0,
+                rows_expected=None,
+                is_complete=False,
+                seconds=time.monotonic() - started,
+                quota=self._calls.quota,
+                error=error.user_text,
+                is_transient=isinstance(error, TransientSourceError),
+            )
+        rows = sum(answer.rows for answer in reading.answers)
+        cursor_from, cursor_to = _instants(reading.answers)
+        return PullResult(
+            source=need.source,
+            dataset=need.dataset,
+            requests=self._calls.requests,
+            rows=rows,
+            rows_expected=rows,  # `rows.assemble` refuses a report with any other number of them
+            is_complete=True,
+            seconds=time.monotonic() - started,
+            cursor_from=cursor_from,
+            cursor_to=cursor_to,
+            quota=self._calls.quota,
+        )
+
+    def close(self) -> None:
+        """Give back the connection."""
+        self._calls.close()
+
+    def _blocked(self, answers: Iterable[Answer]) -> frozenset[str]:
+        """The metrics that the property blocks: reports show zeros for them, and don't say so."""
+        suspects = any(
+            may_be_blocked(metric, metric_type)
+            for answer in answers
+            for metric, metric_type in answer.types.items()
+        )
+        return blocked_metrics(self._calls.metadata()) if suspects else frozenset()
+
+    def _store(
+        self,
+        connection: Connection,
+        need: ReportsNeed,
+        reading: Reading,
+        blocked: frozenset[str],
+        now: datetime,
+    ) -> None:
+        zone, currency = _zone_and_currency(reading.answers)
+        account = ReportAccount(self._source.property, zone, currency)
+        record_account(connection, need.source, need.dataset, account, now)
+        for answer in reading.answers:
+            if not answer.report.by_day:
+                continue
+            days = answer.report.ranges[0]
+            figures = {
+                metric: DailyFigures(
+                    values, metric_flags(metric, answer.flags, answer.restricted, blocked)
+                )
+                for metric, values in answer.days.items()
+            }
+            key = ReportKey(need.source, need.dataset, answer.report.where.key())
+            replace_days(connection, key, figures, days.first, days.last, now)
+        for series, windows in window_figures(need.exact_windows, reading.answers, blocked).items():
+            put_windows(connection, ReportKey(need.source, need.dataset, series), windows, now)
+        asked: dict[str, set[str]] = {}
+        wanted = [(each.where.key(), each.metrics) for each in need.series]
+        wanted += [(each.where.key(), each.metrics) for each in need.exact_windows]
+        for series, names in wanted:
+            asked.setdefault(series, set()).update(names)
+        for series, metrics in asked.items():
+            refused = {
+                metric: reading.refusals[series, metric]
+                for metric in sorted(metrics)
+                if (series, metric) in reading.refusals
+            }
+            key = ReportKey(need.source, need.dataset, series)
+            record_refusals(connection, key, sorted(metrics), refused)
+
+
+def _zone_and_currency(answers: Iterable[Answer]) -> tuple[str | None, str | None]:
+    pages = [page for answer in answers for page in answer.pages]
+    zone = next((page.time_zone for page in pages if page.time_zone), None)
+    currency = next((page.currency for page in pages if page.currency), None)
+    return zone, currency
+
+
+def _instants(answers: list[Answer]) -> tuple[datetime | None, datetime | None]:
+    """When the first day that was read began and the last one ended, in the property's zone."""
+    name, _ = _zone_and_currency(answers)
+    if name is None:
+        return None, None
+    try:
+        zone = ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return None, None
+    ranges = [days for answer in answers for days in answer.report.ranges]
+    first = min(days.first for days in ranges)
+    last = max(days.last for days in ranges)
+    return local_midnight(first, zone), local_midnight(last + timedelta(days=1), zone)

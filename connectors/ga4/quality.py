@@ -1,0 +1,88 @@
+"""What GA4 says of how good a report is, as quality flags.
+
+Belongs here: which response metadata becomes which flag. Does not belong here: flags that follow
+from the records themselves, or showing them (okr_sync).
+Metadata: google/analytics/data/v1beta/data.proto, ResponseMetaData and MetricMetadata.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+SAMPLED = "sampled"  # computed from a part of the events
+THRESHOLDED = "thresholded"  # rows held back so that nobody can be recognised
+OTHER_ROW = "other_row"  # rare values were thrown together as "(other)"
+TRUNCATED = "truncated"  # a part of the data was cut off
+SCHEMA_RESTRICTED = "schema_restricted"  # our user may not see this metric: GA4 says 0
+BLOCKED_METRIC = "blocked_metric"  # the property doesn't give this metric to us: GA4 says 0
+
+
+def report_flags(metadata: Any) -> frozenset[str]:
+    """The flags that hold for every figure of a report, from its raw ResponseMetaData."""
+    flags = set()
+    if metadata.sampling_metadatas:
+        flags.add(SAMPLED)
+    if metadata.subject_to_thresholding:
+        flags.add(THRESHOLDED)
+    if metadata.data_loss_from_other_row:
+        flags.add(OTHER_ROW)
+    if metadata.data_truncation_reasons:
+        flags.add(TRUNCATED)
+    return frozenset(flags)
+
+
+def restricted_metrics(metadata: Any) -> frozenset[str]:
+    """The metrics of a report that our user may not see, from its raw ResponseMetaData."""
+    restrictions = metadata.schema_restriction_response.active_metric_restrictions
+    return frozenset(restriction.metric_name for restriction in restrictions)
+
+
+def may_be_blocked(metric: str, metric_type: str) -> bool:
+    """Whether the property could block the metric: GA4 blocks cost and revenue, and nothing else."""
+    return (
+        metric_type == "TYPE_CURRENCY"
+        or metric.startswith("advertiser")
+        or metric == "returnOnAdSpend"
+    )
+
+
+def blocked_metrics(metadata: Any) -> frozenset[str]:
+    """The metrics that the property doesn't give to our user, from its raw Metadata."""
+    return frozenset(metric.api_name for metric in metadata.metrics if metric.blocked_reasons)
+
+
+def metric_flags(
+    metric: str,
+    shared: Iterable[str],
+    restricted: Iterable[str],
+    blocked: Iterable[str],
+) -> tuple[str, ...]:
+    """The sorted flags of one metric's figures."""
+    flags = set(shared)
+    if metric in restricted:
+        flags.add(SCHEMA_RESTRICTED)
+    if metric in blocked:
+        flags.add(BLOCKED_METRIC)
+    return tuple(sorted(flags))
+
+
+_QUOTAS = (
+    "tokens_per_day",
+    "tokens_per_hour",
+    "tokens_per_project_per_hour",
+    "concurrent_requests",
+    "server_errors_per_project_per_hour",
+    "potentially_thresholded_requests_per_hour",
+)
+
+
+def quota_left(known: Mapping[str, int], quota: Any) -> dict[str, int]:
+    """What is left of each of the property's quotas, by the lowest figure seen in this pull.
+
+    `quota` is a raw PropertyQuota; a bucket that the report doesn't mention stays as known.
+    """
+    left = dict(known)
+    for name in _QUOTAS:
+        if quota.HasField(name):
+            remaining = int(getattr(quota, name).remaining)
+            left[name] = min(remaining, left.get(name, remaining))
+    return left

@@ -1,0 +1,118 @@
+"""Reading reports to the end: batches, pages, second looks, and one bad field among good ones.
+
+Belongs here: the order of calls that gets every report whole or says why not. Does not belong here:
+single calls (calls), what a page must be (rows) or storing (connector).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.ga4.calls import Ga4Calls, InvalidRequestError
+from connectors.ga4.requests import Report, batches, report_message
+from connectors.ga4.rows import Answer, assemble, read_page
+from okr_sync.errors import IncompletePullError, SourceError
+
+READS = 3
+"""How often a report is read from its first page, when its pages don't fit together."""
+
+
+@dataclass
+class Reading:
+    """What was read: whole reports, and (series, metric) → why GA4 won't answer that."""
+
+    answers: list[Answer] = field(default_factory=list)
+    refusals: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+def read_reports(calls: Ga4Calls, property_id: str, reports: Sequence[Report]) -> Reading:
+    """Every report, whole.
+
+    A 400 names something that can't be asked for. The reports of its batch are then asked one by
+    one, and the metrics of a refused report too, so that one binding's mistake stops no other.
+    Raises SourceError for any other failure, and where nothing at all could be asked for.
+    """
+    reading = Reading()
+    sendable: list[Report] = []
+    refused: SourceError | None = None
+    for report in reports:
+        try:
+            report_message(report, property_id)
+        except SourceError as error:
+            refused = refused or error
+            _refuse(reading, report, error)
+        else:
+            sendable.append(report)
+    for batch in batches(sendable):
+        try:
+            firsts = _pages(calls, property_id, batch)
+        except InvalidRequestError:
+            for report in batch:
+                refused = _read_alone(calls, property_id, report, reading) or refused
+        else:
+            for report, first in zip(batch, firsts, strict=True):
+                reading.answers.append(_whole(calls, property_id, report, first))
+    if refused is not None and not reading.answers:
+        raise refused
+    return reading
+
+
+def _read_alone(
+    calls: Ga4Calls, property_id: str, report: Report, reading: Reading
+) -> SourceError | None:
+    """Read one report, or those of its metrics that go; returns the (last) refusal if any."""
+    refused: SourceError | None = None
+    try:
+        first = _pages(calls, property_id, [report])[0]
+    except InvalidRequestError as error:
+        if len(report.metrics) == 1:
+            _refuse(reading, report, error)
+            return error
+        for metric in report.metrics:
+            alone = report.with_metrics([metric])
+            refused = _read_alone(calls, property_id, alone, reading) or refused
+        return refused
+    reading.answers.append(_whole(calls, property_id, report, first))
+    return None
+
+
+def _refuse(reading: Reading, report: Report, error: SourceError) -> None:
+    for metric in report.metrics:
+        reading.refusals[(report.where.key(), metric)] = error.user_text
+
+
+def _whole(calls: Ga4Calls, property_id: str, report: Report, first: Any) -> Answer:
+    """All pages of a report whose first response is known, read again if they don't fit."""
+    for attempt in range(1, READS + 1):
+        try:
+            pages = [read_page(first, report)]
+            while (
+                0 < pages[-1].rows
+                and sum(page.rows for page in pages) < pages[0].row_count
+                and pages[-1].row_count == pages[0].row_count
+            ):
+                offset = sum(page.rows for page in pages)
+                (following,) = _pages(calls, property_id, [report], offset)
+                pages.append(read_page(following, report))
+            return assemble(report, pages)
+        except IncompletePullError:
+            if attempt == READS:
+                raise
+        (first,) = _pages(calls, property_id, [report])
+    raise AssertionError("a report is read at least once")
+
+
+def _pages(
+    calls: Ga4Calls, property_id: str, reports: Sequence[Report], offset: int = 0
+) -> list[Any]:
+    messages = [report_message(report, property_id, offset) for report in reports]
+    return calls.run_reports(messages, _told(reports, property_id))
+
+
+def _told(reports: Sequence[Report], property_id: str) -> str:
+    """What is being read, for people: the metrics and filters of one report, or just how many."""
+    if len(reports) > 1:
+        return f"property {property_id}"
+    fields = ", ".join(sorted(reports[0].where.fields()))
+    filtered = f" (filtered by {fields})" if fields else ""
+    return f"{', '.join(reports[0].metrics)}{filtered} of property {property_id}"

@@ -1,0 +1,229 @@
+"""From raw report messages to figures: columns, exact values, and proof that nothing is missing.
+
+Belongs here: reading one page, putting pages together, days and windows with their values. Does not
+belong here: asking for pages (reading), flags (quality) or what a missing row means (connector).
+
+Messages are the raw protobuf ones (`type(r).pb(r)`): the wrapper classes cost twenty times more per
+row (api facts C).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from connectors.ga4.quality import OTHER_ROW, report_flags, restricted_metrics
+from connectors.ga4.requests import DayRange, Report
+from okr_sync.errors import IncompletePullError
+
+_OTHER = "(other)"
+
+
+@dataclass(frozen=True)
+class Page:
+    """The rows of one response, column by column, and what it says of the whole report."""
+
+    labels: tuple[tuple[str, ...], ...]  # one tuple a dimension
+    values: tuple[tuple[str, ...], ...]  # one tuple a metric
+    rows: int
+    row_count: int  # of the whole report, by GA4's count
+    types: tuple[str, ...]  # one a metric, such as TYPE_INTEGER
+    flags: frozenset[str]
+    restricted: frozenset[str]
+    time_zone: str
+    currency: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole report: every page of it, as many rows as GA4 counted, and its figures.
+
+    `days` (of a report by day) and `windows` (of one of totals) map metric → day or window → value;
+    where GA4 sent no row there is no entry.
+    """
+
+    report: Report
+    pages: tuple[Page, ...]
+    days: Mapping[str, Mapping[date, Decimal]]
+    windows: Mapping[str, Mapping[DayRange, Decimal]]
+
+    @property
+    def rows(self) -> int:
+        """How many rows were read."""
+        return sum(page.rows for page in self.pages)
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Each metric's type, by name."""
+        return dict(zip(self.report.metrics, self.pages[0].types, strict=True))
+
+    @property
+    def flags(self) -> frozenset[str]:
+        """The flags that hold for every figure."""
+        flags = frozenset().union(*(page.flags for page in self.pages))
+        if self.report.by_day and any(_OTHER in page.labels[0] for page in self.pages):
+            # What stands on the "(other)" row is missing on some day, and nobody knows on which.
+            return flags | {OTHER_ROW}
+        return flags
+
+    @property
+    def restricted(self) -> frozenset[str]:
+        """The metrics whose figures our user may not see."""
+        return frozenset().union(*(page.restricted for page in self.pages))
+
+
+def read_page(raw: Any, report: Report) -> Page:
+    """The page that a raw RunReportResponse holds.
+
+    Raises IncompletePullError if it isn't an answer to this report: other headers, ragged rows.
+    """
+    dimensions = tuple(header.name for header in raw.dimension_headers)
+    metrics = tuple(header.name for header in raw.metric_headers)
+    if dimensions != report.dimensions or metrics != report.metrics:
+        raise IncompletePullError(
+            "GA4 answered with other columns than it was asked for, so nothing of it was stored. "
+            "The next run asks again.",
+            f"asked {report.dimensions} {report.metrics}, got {dimensions} {metrics}",
+        )
+    rows = raw.rows
+    if any(
+        len(row.dimension_values) != len(dimensions) or len(row.metric_values) != len(metrics)
+        for row in rows
+    ):
+        raise IncompletePullError(
+            "GA4 sent rows with missing cells, so nothing of them was stored. The next run asks "
+            "again."
+        )
+    return Page(
+        labels=tuple(
+            tuple(row.dimension_values[index].value for row in rows)
+            for index in range(len(dimensions))
+        ),
+        values=tuple(
+            tuple(row.metric_values[index].value for row in rows) for index in range(len(metrics))
+        ),
+        rows=len(rows),
+        row_count=raw.row_count,
+        types=tuple(_type_name(header) for header in raw.metric_headers),
+        flags=report_flags(raw.metadata),
+        restricted=restricted_metrics(raw.metadata),
+        time_zone=raw.metadata.time_zone,
+        currency=raw.metadata.currency_code,
+    )
+
+
+def assemble(report: Report, pages: Sequence[Page]) -> Answer:
+    """The whole answer that these pages are; raises IncompletePullError unless they prove it.
+
+    Every page must count the same rows in all, the rows read must be just as many, and each must be
+    of another day or window among those that were asked for.
+    """
+    expected = pages[0].row_count
+    read = sum(page.rows for page in pages)
+    counts = sorted({page.row_count for page in pages})
+    if len(counts) > 1:
+        raise IncompletePullError(
+            f"A GA4 report changed while its pages were read: it had {counts[0]} rows, then "
+            f"{counts[-1]}. Nothing of it was stored; the next run asks again."
+        )
+    if read != expected:
+        raise IncompletePullError(
+            f"GA4 counts {expected} rows in a report, but {read} could be read. Nothing of it was "
+            "stored; the next run asks again."
+        )
+    return Answer(
+        report,
+        tuple(pages),
+        days=_day_values(report, pages) if report.by_day else {},
+        windows={} if report.by_day else _window_values(report, pages),
+    )
+
+
+def _day_values(report: Report, pages: Sequence[Page]) -> dict[str, dict[date, Decimal]]:
+    days = report.ranges[0]
+    # A row whose date reads "(other)" belongs to no day and is left out; `Answer.flags` says so.
+    keys = [None if label == _OTHER else _day(label) for page in pages for label in page.labels[0]]
+    known = [key for key in keys if key is not None]
+    if any(not days.first <= key <= days.last for key in known):
+        raise IncompletePullError(
+            "GA4 answered with days that it wasn't asked for, so nothing of it was stored. The "
+            "next run asks again.",
+            f"{days.name}: {min(known)} to {max(known)}",
+        )
+    _refuse_repeated(known)
+    return {
+        metric: {
+            key: exact_value(metric, text)
+            for key, text in zip(keys, _column(pages, index), strict=True)
+            if key is not None
+        }
+        for index, metric in enumerate(report.metrics)
+    }
+
+
+def _window_values(report: Report, pages: Sequence[Page]) -> dict[str, dict[DayRange, Decimal]]:
+    ranges = report.ranges
+    if len(ranges) > 1:
+        by_name = {days.name: days for days in ranges}
+        labels = [label for page in pages for label in page.labels[0]]
+        strange = sorted(set(labels) - by_name.keys())
+        if strange:
+            raise IncompletePullError(
+                "GA4 answered with date ranges that it wasn't asked for, so nothing of it was "
+                "stored. The next run asks again.",
+                ", ".join(strange),
+            )
+        keys = [by_name[label] for label in labels]
+    else:
+        keys = [ranges[0]] * sum(page.rows for page in pages)
+    _refuse_repeated(keys)
+    return {
+        metric: {
+            key: exact_value(metric, text)
+            for key, text in zip(keys, _column(pages, index), strict=True)
+        }
+        for index, metric in enumerate(report.metrics)
+    }
+
+
+def exact_value(metric: str, text: str) -> Decimal:
+    """The number that a cell holds, digit for digit; IncompletePullError if it holds none."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite():
+        raise IncompletePullError(
+            f"GA4 sent {text[:40]!r} as a figure of {metric}, which is no number. Nothing of the "
+            "report was stored; the next run asks again."
+        )
+    return value
+
+
+def _column(pages: Sequence[Page], index: int) -> list[str]:
+    return [text for page in pages for text in page.values[index]]
+
+
+def _day(label: str) -> date:
+    try:
+        return date(int(label[:4]), int(label[4:6]), int(label[6:]))
+    except ValueError:
+        raise IncompletePullError(
+            f"GA4 sent {label[:40]!r} as a day. Nothing of the report was stored; the next run "
+            "asks again."
+        ) from None
+
+
+def _refuse_repeated(keys: Sequence[date | DayRange]) -> None:
+    if len(set(keys)) != len(keys):
+        raise IncompletePullError(
+            "GA4 sent the same row twice, so another one is missing. Nothing of the report was "
+            "stored; the next run asks again."
+        )
+
+
+def _type_name(header: Any) -> str:
+    # The client package names the field type_; the enum tells an unknown number from a known one.
+    values = header.DESCRIPTOR.fields_by_name["type_"].enum_type.values_by_number
+    return str(values[header.type_].name) if header.type_ in values else ""

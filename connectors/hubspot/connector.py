@@ -1,0 +1,108 @@
+"""The HubSpot connector: from a need for records to an up-to-date mirror and a report.
+
+Belongs here: the token, one connection for all pulls, and what a failure becomes. Does not belong
+here: the course of a pull (pull) or requests (transport, records).
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+
+from connectors.base import PullResult
+from connectors.endpoints import resolve_endpoint
+from connectors.hubspot.account import AccountDetails, read_account
+from connectors.hubspot.paths import Paths
+from connectors.hubspot.pull import DatasetPull, PullReport
+from connectors.hubspot.records import RecordReader
+from connectors.hubspot.schema import read_schema
+from connectors.hubspot.transport import ClientSettings, Transport
+from okr_sync.config.models import HubSpotSource
+from okr_sync.errors import SourceError, TransientSourceError
+from okr_sync.metrics.needs import RecordsNeed
+from okr_sync.warehouse.connect import Warehouse
+
+
+class HubSpotConnector:
+    """Reads CRM objects of one account into the warehouse's mirrors.
+
+    `environ` holds the token and, where set, the endpoint. Nothing is connected before the first
+    pull; `close` gives the connection back.
+    """
+
+    def __init__(
+        self,
+        source: HubSpotSource,
+        environ: Mapping[str, str],
+        settings: ClientSettings | None = None,
+    ) -> None:
+        self._source = source
+        self._environ = environ
+        self._settings = settings or ClientSettings()
+        self._paths = Paths(source.api)
+        self._transport: Transport | None = None
+        self._account: AccountDetails | None = None
+
+    def pull(self, need: RecordsNeed, warehouse: Warehouse, now: datetime) -> PullResult:
+        """Bring the mirror of one object up to date, as of `now`, with the fields that are needed.
+
+        `rows` is how many records the mirror then holds and `rows_expected` how many HubSpot counts.
+        A failure of HubSpot's, or a read that could not be proven complete, comes back in `error`
+        and leaves the mirror as it was.
+        """
+        started = time.monotonic()
+        requests_before = self._transport.requests if self._transport else 0
+        error: SourceError | None = None
+        report: PullReport | None = None
+        try:
+            report = self._pulled(need, warehouse, now)
+        except SourceError as failure:
+            error = failure
+        transport = self._transport
+        return PullResult(
+            source=need.source,
+            dataset=need.dataset,
+            requests=transport.requests - requests_before if transport else 0,
+            rows=report.rows if report else 0,
+            rows_expected=report.rows_expected if report else None,
+            is_complete=report is not None,
+            seconds=time.monotonic() - started,
+            cursor_from=report.cursor_from if report else None,
+            cursor_to=report.cursor_to if report else None,
+            quota=dict(transport.quota) if transport else {},
+            error=error.user_text if error else None,
+            is_transient=isinstance(error, TransientSourceError),
+        )
+
+    def close(self) -> None:
+        """Give back the connection."""
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    def _pulled(self, need: RecordsNeed, warehouse: Warehouse, now: datetime) -> PullReport:
+        transport = self._connected()
+        if self._account is None:
+            self._account = read_account(transport, self._paths)
+        bound = read_schema(transport, self._paths, need)
+        types = {name: one.type for name, one in bound.items() if one.type is not None}
+        reader = RecordReader(transport, self._paths, need.source, need.dataset, types)
+        pull = DatasetPull(reader, warehouse, need.source, need.dataset, self._account, bound, now)
+        return pull.run()
+
+    def _connected(self) -> Transport:
+        if self._transport is None:
+            name, variable = self._source.name, self._source.token_env
+            token = self._environ.get(variable, "").strip()
+            if not token:
+                raise SourceError(
+                    f"Source {name}: the environment variable {variable} is not set. Put the access "
+                    "token of a HubSpot private app (or a service key) into it."
+                )
+            if not token.isascii() or not token.isprintable() or " " in token:
+                raise SourceError(
+                    f"Source {name}: the token in {variable} has characters that no HubSpot token "
+                    "has. Copy it again."
+                )
+            endpoint = resolve_endpoint("hubspot", self._source.endpoint, self._environ)
+            self._transport = Transport(name, endpoint, token, variable, self._settings)
+        return self._transport

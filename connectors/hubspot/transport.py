@@ -1,0 +1,280 @@
+"""Requests to HubSpot through the official client: one connection, raw bytes, nothing hidden.
+
+Belongs here: sending, time limits, tries, and turning every failure into a `Refusal`. Does not
+belong here: which requests make up a pull (records, schema, account) or the table of what a failure
+means (connectors.errors).
+
+Facts about hubspot-api-client 12.0.0: each `basic_api` makes a connection pool, so one is held; it
+has no time-out by itself; it resends GETs behind the caller's back (switched off here, redirects
+with it); a 200 with HTML becomes an empty model, so the typed layer is not used.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from connectors.endpoints import Endpoint
+from connectors.errors import Reason, Refusal, RetryPolicy, source_error
+from connectors.hubspot.pace import Pace, pace_for
+
+_CHUNK: Final = 1 << 18
+_LONGEST_MESSAGE: Final = 300
+_HEADERS: Final = {
+    "X-HubSpot-RateLimit-Max": "burst",
+    "X-HubSpot-RateLimit-Remaining": "burst_remaining",
+    "X-HubSpot-RateLimit-Interval-Milliseconds": "interval_ms",
+    "X-HubSpot-RateLimit-Daily": "daily",
+    "X-HubSpot-RateLimit-Daily-Remaining": "daily_remaining",
+}
+
+Document = dict[str, Any]
+"""A JSON object as HubSpot answered it."""
+
+Check = Callable[[Document], None]
+"""Looks at an answer before it is used; raises ShapeError."""
+
+
+class ShapeError(ValueError):
+    """An answer is JSON but not of the form that the API documents; the text says how."""
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """How the client behaves: tries, time limits in seconds, and the pace of searches.
+
+    `answer_seconds` bounds a whole answer, because a time-out between two bytes never ends one that
+    trickles.
+    """
+
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    connect_seconds: float = 10.0
+    read_seconds: float = 30.0
+    answer_seconds: float = 120.0
+    searches_per_second: float = 4.5
+
+
+class _RefusedError(Exception):
+    """Carries a refusal from a single try to the loop of tries."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+class Transport:
+    """Sends requests for one source and counts them; raises only SourceError and its kin.
+
+    `requests` counts every try. `quota` holds what the last rate headers said, by the names
+    `burst`, `burst_remaining`, `interval_ms`, `daily` and `daily_remaining`.
+    """
+
+    def __init__(
+        self, source: str, endpoint: Endpoint, token: str, token_env: str, settings: ClientSettings
+    ) -> None:
+        self.requests = 0
+        self.quota: dict[str, int] = {}
+        self._source = source
+        self._endpoint = endpoint
+        self._token = token
+        self._credential = f"the token in {token_env}"
+        self._settings = settings
+        self._pace: Pace = pace_for(endpoint.url, token, settings.searches_per_second)
+        self._client = _api_client(endpoint, token)
+
+    def get(
+        self, path: str, query: Sequence[tuple[str, str]], *, reading: str, check: Check
+    ) -> Document:
+        """GET a JSON object; `reading` names what is read, for people."""
+        return self._tried("GET", path, query, None, reading, check)
+
+    def post(self, path: str, body: Mapping[str, Any], *, reading: str, check: Check) -> Document:
+        """POST a JSON body to a reading endpoint and take its JSON object."""
+        return self._tried("POST", path, (), dict(body), reading, check)
+
+    def close(self) -> None:
+        """Give back the connection."""
+        self._client.rest_client.pool_manager.clear()
+        self._client.close()
+
+    def _tried(
+        self,
+        method: str,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        body: dict[str, Any] | None,
+        reading: str,
+        check: Check,
+    ) -> Document:
+        started = time.monotonic()
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return self._once(method, path, query, body, reading, check)
+            except _RefusedError as refused:
+                spent = time.monotonic() - started
+                wait = self._settings.retry.wait_before_next(refused.refusal, tries, spent)
+                if wait is None:
+                    raise source_error(refused.refusal) from refused.__cause__
+            time.sleep(wait)
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        body: dict[str, Any] | None,
+        reading: str,
+        check: Check,
+    ) -> Document:
+        if path.endswith("/search"):
+            self._pace.before_search()
+        else:
+            self._pace.before_other()
+        self.requests += 1
+        content = self._content(method, path, query, body, reading)
+        try:
+            document = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            raise self._refused(reading, Reason.NOT_JSON) from error
+        try:
+            if not isinstance(document, dict):
+                raise ShapeError("the answer is not a JSON object.")
+            check(document)
+        except ShapeError as error:
+            raise self._refused(reading, Reason.WRONG_SHAPE, str(error)) from error
+        return document
+
+    def _content(
+        self,
+        method: str,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        body: dict[str, Any] | None,
+        reading: str,
+    ) -> bytes:
+        import urllib3.exceptions as failures
+        from hubspot.crm.objects.exceptions import ApiException  # type: ignore[import-untyped]
+
+        settings = self._settings
+        try:
+            response = self._client.call_api(
+                path,
+                method,
+                query_params=list(query),
+                header_params={"Accept": "application/json"},
+                body=body,
+                auth_settings=["oauth2"],
+                _preload_content=False,
+                _request_timeout=(settings.connect_seconds, settings.read_seconds),
+            )
+            self._learn(response.headers)
+            deadline = time.monotonic() + settings.answer_seconds
+            parts: list[bytes] = []
+            while part := response.read1(_CHUNK):
+                parts.append(part)
+                if time.monotonic() > deadline:
+                    response.close()
+                    raise self._refused(reading, Reason.TIMED_OUT)
+            response.release_conn()
+            return b"".join(parts)
+        except ApiException as error:
+            # Status 0 is how the client passes on a failed TLS handshake.
+            if not error.status:
+                raise self._refused(reading, Reason.NOT_TRUSTED) from error
+            self._learn(error.headers or {})
+            raise _RefusedError(self._answered(error.status, error, reading)) from error
+        except UnicodeDecodeError as error:
+            raise self._refused(reading, Reason.NOT_JSON) from error
+        except (failures.NewConnectionError, failures.NameResolutionError) as error:
+            raise self._refused(reading, Reason.UNREACHABLE) from error
+        except failures.TimeoutError as error:
+            raise self._refused(reading, Reason.TIMED_OUT) from error
+        except failures.DecodeError as error:
+            raise self._refused(reading, Reason.NOT_JSON) from error
+        except failures.HTTPError as error:
+            raise self._refused(reading, Reason.DROPPED) from error
+
+    def _learn(self, headers: Mapping[str, str]) -> None:
+        seen = {
+            name: int(value)
+            for header, name in _HEADERS.items()
+            if (value := headers.get(header)) is not None and value.isdigit()
+        }
+        self.quota.update(seen)
+        self._pace.learn(seen)
+
+    def _refused(self, reading: str, reason: Reason, message: str = "") -> _RefusedError:
+        return _RefusedError(self._refusal(reading, 0, reason.value, message))
+
+    def _refusal(
+        self,
+        reading: str,
+        status: int,
+        reason: str,
+        message: str,
+        names: tuple[str, ...] = (),
+        retry_after: float | None = None,
+    ) -> Refusal:
+        return Refusal(
+            service="HubSpot",
+            source=self._source,
+            credential=self._credential,
+            endpoint=self._endpoint.url,
+            reading=reading,
+            status=status,
+            reason=reason.replace(self._token, "…"),
+            message=message.replace(self._token, "…")[:_LONGEST_MESSAGE],
+            names=names,
+            retry_after=retry_after,
+        )
+
+    def _answered(self, status: int, error: Any, reading: str) -> Refusal:
+        """The refusal in an error answer. HubSpot promises none of the fields in its body."""
+        try:
+            body = orjson.loads(error.body or "")
+        except orjson.JSONDecodeError:
+            body = None
+        body = body if isinstance(body, dict) else {}
+        details = [part for part in _list(body.get("errors")) if isinstance(part, dict)]
+        codes = [body.get(key) for key in ("policyName", "category", "errorType")]
+        codes += [part.get("code") for part in details]
+        names: list[str] = []
+        for part in details:
+            context = part.get("context")
+            if isinstance(context, dict):
+                for key in ("requiredGranularScopes", "requiredScopes", "propertyName"):
+                    names += [str(name) for name in _list(context.get(key))]
+        return self._refusal(
+            reading,
+            status,
+            " ".join(str(code) for code in codes if code),
+            str(body.get("message") or ""),
+            tuple(dict.fromkeys(names)),
+            _seconds((error.headers or {}).get("Retry-After")),
+        )
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _seconds(text: str | None) -> float | None:
+    # HubSpot writes seconds; the other form, a date, is left to the policy's own waits.
+    return float(text) if text is not None and text.strip().isdigit() else None
+
+
+def _api_client(endpoint: Endpoint, token: str) -> Any:
+    # Imported here: only who reads HubSpot pays for the client.
+    from hubspot import HubSpot  # type: ignore[import-untyped]
+
+    # `host` reaches the API objects and `base_url` the rest: without both, a test would call
+    # production. `retry=False` switches off urllib3's own retries and redirects, so that no token
+    # follows a redirect. The client obeys no proxy variables.
+    client = HubSpot(access_token=token, host=endpoint.url, base_url=endpoint.url, retry=False)
+    api_client = client.crm.objects.basic_api.api_client
+    api_client.set_default_header("Accept-Encoding", "gzip")
+    return api_client

@@ -1,0 +1,70 @@
+"""The ways in which GA4 answers less than exactly, as a test switches them on.
+
+Belongs here: names, and what each adds to an answer's metadata. Does not belong here: their effect
+on rows (ga4_report), failures that are no answer (ga4_errors.Fault).
+
+Shapes: `metadata` of a report, API facts A5.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class Degradation(StrEnum):
+    """What can be switched on by name."""
+
+    SAMPLED = "sampled"
+    """The figures are estimated from half of the events (the sandbox's stay exact)."""
+    THRESHOLDED = "thresholded"
+    """Rows of fewer than SMALLEST_GROUP users are withheld."""
+    OTHER_ROW = "other_row"
+    """The smaller half of the rows is one row, `(other)` in each dimension."""
+    TRUNCATED = "truncated"
+    """Part of the period is cut off."""
+    BLOCKED_METRIC = "blocked_metric"
+    """A metric that the caller may not see reads zero."""
+
+
+SMALLEST_GROUP = 10
+"""Users that a row must have not to be withheld where thresholds apply; the real number is secret."""
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """What is switched on for one request; `blocked` names metrics."""
+
+    kinds: frozenset[Degradation] = frozenset()
+    blocked: frozenset[str] = frozenset()
+
+    def __contains__(self, kind: Degradation) -> bool:
+        return kind in self.kinds
+
+
+def sampling_metadata(event_counts: list[int]) -> list[dict[str, str]]:
+    """`samplingMetadatas` for date ranges with this many events, half of them read."""
+    return [
+        {"samplesReadCount": str(count // 2), "samplingSpaceSize": str(count)}
+        for count in event_counts
+    ]
+
+
+def truncation_reasons(first_day: date) -> list[dict[str, str]]:
+    """`dataTruncationReasons` for a property whose data before this day is cut off."""
+    return [
+        {
+            "dataTruncationType": "DATA_TRUNCATION_TYPE_PROPERTY",
+            "dataTruncationMessage": "Data before this date is not available.",
+            "dataTruncationDate": first_day.isoformat(),
+        }
+    ]
+
+
+def restrictions(blocked: Mapping[str, str]) -> dict[str, object]:
+    """`schemaRestrictionResponse` for metrics and their restricted type (COST_DATA, REVENUE_DATA)."""
+    return {
+        "activeMetricRestrictions": [
+            {"metricName": name, "restrictedMetricTypes": [kind]} for name, kind in blocked.items()
+        ]
+    }

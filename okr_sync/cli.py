@@ -1,0 +1,236 @@
+"""The okr-sync command: its words, its help and its exit statuses.
+
+Belongs here: options and arguments, and turning errors into clear endings. Does not belong here:
+what the commands do (okr_sync.commands), which is imported only when a command runs, because
+Dagster and the vendors' clients cost seconds to import.
+
+Exit status: 0 fine, 1 something failed, 2 wrong use.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from okr_sync import __version__
+from okr_sync.errors import OkrSyncError, UsageError
+
+project_option = click.option(
+    "--project",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="OKR_SYNC_PROJECT",
+    default=Path("."),
+    show_default="the working directory",
+    show_envvar=True,
+    help="The project's folder, which holds okr_sync.yaml.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+class _Day(click.ParamType):
+    """A calendar day written as 2026-10-31."""
+
+    name = "day"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a day. Write it as 2026-10-31.", param, ctx)
+
+
+class _DayRange(click.ParamType):
+    """Two days, both inclusive, written as 2026-10-01..2026-10-31."""
+
+    name = "first..last"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[date, date]:
+        if isinstance(value, tuple):
+            return value
+        first, separator, last = value.partition("..")
+        if not separator:
+            self.fail(f"{value!r} is not a range. Write it as 2026-10-01..2026-10-31.", param, ctx)
+        days = (_Day().convert(first, param, ctx), _Day().convert(last, param, ctx))
+        if days[0] > days[1]:
+            self.fail(f"{value!r} ends before it begins.", param, ctx)
+        return days
+
+
+class _Group(click.Group):
+    """Commands whose known failures end with their text instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            click.echo(f"Error: {error.user_text}", err=True)
+            ctx.exit(2)
+        except OkrSyncError as error:
+            click.echo(f"Error: {error.user_text}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="okr-sync")
+def main() -> None:
+    """Keep marketing key results up to date from GA4 and HubSpot.
+
+    Start with `okr-sync demo`, then `okr-sync check`, `okr-sync sync` and `okr-sync status` in a
+    project's folder.
+    """
+
+
+@main.command()
+@project_option
+@json_option
+@click.pass_context
+def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
+    """Report every problem in the project's files at once: where, what, and what to do."""
+    from okr_sync.commands.check import run_check
+
+    ctx.exit(run_check(folder, as_json))
+
+
+@main.command()
+@click.argument("key_results", nargs=-1, metavar="[KEY_RESULT]...")
+@click.option(
+    "--as-of", type=_Day(), help="Measure as of the end of this day. Default: today, as of now."
+)
+@click.option(
+    "--backfill",
+    type=_DayRange(),
+    metavar="FIRST..LAST",
+    help="Measure as of each of these days, in one run.",
+)
+@project_option
+@click.pass_context
+def sync(
+    ctx: click.Context,
+    key_results: tuple[str, ...],
+    as_of: date | None,
+    backfill: tuple[date, date] | None,
+    folder: Path,
+) -> None:
+    """Pull the sources, measure the key results and publish them.
+
+    Name key results (`team/id`) to sync only those; without a name, all are. The run is the same
+    Dagster job that the schedule runs. Set DAGSTER_HOME to see it in Dagster's UI.
+    """
+    if as_of is not None and backfill is not None:
+        raise UsageError("Give either --as-of or --backfill, not both.")
+    from okr_sync.commands.sync import run_sync
+
+    ctx.exit(run_sync(folder, key_results, as_of, backfill))
+
+
+@main.command()
+@click.argument("key_results", nargs=-1, metavar="[KEY_RESULT]...")
+@click.option("--as-of", type=_Day(), help="Show the numbers of this day instead of the current.")
+@project_option
+@json_option
+@click.pass_context
+def status(
+    ctx: click.Context,
+    key_results: tuple[str, ...],
+    as_of: date | None,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Show where the key results stand."""
+    from okr_sync.commands.status import run_status
+
+    ctx.exit(run_status(folder, key_results, as_of, as_json))
+
+
+@main.command()
+@click.argument("key_result")
+@click.option(
+    "--as-known-on",
+    type=_Day(),
+    help="Show what was believed at the end of this day, instead of what is known now.",
+)
+@project_option
+@json_option
+@click.pass_context
+def history(
+    ctx: click.Context, key_result: str, as_known_on: date | None, folder: Path, as_json: bool
+) -> None:
+    """Show a key result's numbers over time, with every revision."""
+    from okr_sync.commands.history import run_history
+
+    ctx.exit(run_history(folder, key_result, as_known_on, as_json))
+
+
+def _sandbox_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = (
+        click.option("--hubspot-port", type=int, default=0, help="Default: a free port."),
+        click.option("--ga4-port", type=int, default=0, help="gRPC. Default: a free port."),
+        click.option(
+            "--rate-limits/--no-rate-limits",
+            default=True,
+            show_default=True,
+            help="Whether to limit requests as the real services do.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("account", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@_sandbox_options
+@click.pass_context
+def sandbox(
+    ctx: click.Context,
+    account: Path,
+    command: tuple[str, ...],
+    hubspot_port: int,
+    ga4_port: int,
+    rate_limits: bool,
+) -> None:
+    """Serve HubSpot and GA4 from a folder of files, on this machine only.
+
+    \b
+    okr-sync sandbox ACCOUNT                serve until Ctrl-C, and print what to export
+    okr-sync sandbox ACCOUNT -- COMMAND …   run a command against it; its exit status is ours
+    """
+    from okr_sync.commands.sandbox import run_sandbox
+
+    ctx.exit(
+        run_sandbox(
+            account,
+            command,
+            hubspot_port=hubspot_port,
+            ga4_port=ga4_port,
+            rate_limits=rate_limits,
+        )
+    )
+
+
+@main.command()
+@click.argument(
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("okr-sync-demo"),
+    metavar="[DIR]",
+)
+@click.pass_context
+def demo(ctx: click.Context, directory: Path) -> None:
+    """Run the whole job on a made-up company: sandbox, sync and status, from nothing.
+
+    Everything is kept in DIR (default: okr-sync-demo). Running it again finds nothing new.
+    """
+    from okr_sync.commands.demo import run_demo
+
+    ctx.exit(run_demo(directory))

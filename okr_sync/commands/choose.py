@@ -1,0 +1,30 @@
+"""Key results by the names that people type.
+
+Belongs here: matching typed names with ids. Does not belong here: what is done with them.
+"""
+
+import difflib
+from collections.abc import Collection, Iterable
+
+from okr_sync.errors import UsageError
+
+
+def choose_key_results(typed: Iterable[str], known: Collection[str]) -> list[str]:
+    """The ids that the typed names mean: `team/id`, or `id` alone where one team has it.
+
+    Raises UsageError that names the near miss, or the teams between which to choose.
+    """
+    return [_choose_one(name, known) for name in typed]
+
+
+def _choose_one(name: str, known: Collection[str]) -> str:
+    if name in known:
+        return name
+    same_id = sorted(each for each in known if each.partition("/")[2] == name)
+    if len(same_id) == 1:
+        return same_id[0]
+    if same_id:
+        raise UsageError(f"Several teams have a key result {name}: {', '.join(same_id)}.")
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]}?" if near else " `okr-sync status` lists them."
+    raise UsageError(f"There is no key result {name}.{hint}")

@@ -1,0 +1,17 @@
+"""The terminal that commands write tables to.
+
+Belongs here: how wide and how colourful output is. Does not belong here: what is written.
+"""
+
+import sys
+
+from rich.console import Console
+
+_WIDTH_WITHOUT_TERMINAL = 140
+"""A pipe or a file has no width; wide enough for the status table, so that nothing is cut."""
+
+
+def output() -> Console:
+    """A console on standard output: coloured on a terminal, plain and wide elsewhere."""
+    width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
+    return Console(width=width, highlight=False)

@@ -1,0 +1,119 @@
+"""okr-sync status: where the key results stand, as a table people like to look at or as JSON.
+
+Belongs here: the table. Does not belong here: reading the warehouse (warehouse.reads).
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from okr_sync.commands.choose import choose_key_results
+from okr_sync.commands.console import output
+from okr_sync.commands.numbers import show_number, show_percent
+from okr_sync.commands.project_warehouse import opened
+from okr_sync.config.bundle import Bundle
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.reads import StatusRow, status, to_jsonable
+
+_COLOURS = {
+    "exceeding": "bold green",
+    "achieved": "bold green",
+    "on_track": "green",
+    "lagging": "yellow",
+    "severely_lagging": "red",
+    "insufficient_data": "dim",
+    "no_data": "dim",
+}
+_BAR_CELLS = 10
+
+
+def run_status(
+    folder: Path, key_results: Sequence[str], as_of: date | None, as_json: bool
+) -> int:
+    """Print the status; exit status 1 if any key result shown is failed or quarantined."""
+    with opened(folder) as (bundle, warehouse):
+        rows = status(warehouse, now=datetime.now(UTC), as_of=as_of)
+        if key_results:
+            chosen = choose_key_results(key_results, {row.key_result_id for row in rows})
+            rows = [row for row in rows if row.key_result_id in chosen]
+        if as_json:
+            click.echo(json.dumps([to_jsonable(row) for row in rows], indent=2))
+        else:
+            show_status(output(), rows, warehouse, bundle)
+    return 1 if any(row.error for row in rows) else 0
+
+
+def show_status(
+    console: Console, rows: Sequence[StatusRow], warehouse: Warehouse, bundle: Bundle
+) -> None:
+    """Print the status table, then what went wrong, one line each."""
+    if not rows:
+        console.print("No key result has been measured yet. Run `okr-sync sync`.")
+    else:
+        console.print(_table(rows, bundle))
+    for row in rows:
+        if row.error:
+            console.print(Text(f"{row.key_result_id}: {row.error}", style="red"))
+    shown = {row.key_result_id for row in rows}
+    for key_result_id, text in sorted(bundle.quarantined.items()):
+        if key_result_id not in shown:
+            console.print(Text(f"{key_result_id}: {text}", style="red"))
+    console.print(Text(f"Warehouse: {warehouse.label}", style="dim"))
+
+
+def _table(rows: Sequence[StatusRow], bundle: Bundle) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Key result", overflow="fold")
+    table.add_column("Value", justify="right", no_wrap=True)
+    table.add_column("Goal", no_wrap=True)
+    table.add_column("Progress", no_wrap=True)
+    table.add_column("Status", no_wrap=True)
+    table.add_column("As of", no_wrap=True)
+    table.add_column("Notes", overflow="fold")
+    heading = None
+    for row in rows:
+        if (row.team, row.cycle) != heading:
+            heading = (row.team, row.cycle)
+            table.add_row(Text(f"{row.team} · {row.cycle}", style="bold"))
+        table.add_row(
+            f"  {row.title}",
+            show_number(row.value, row.unit),
+            _goal(row, bundle),
+            _progress(row),
+            Text(row.status.replace("_", " "), style=_COLOURS.get(row.status, "")),
+            "–" if row.as_of is None else row.as_of.isoformat(),
+            _notes(row),
+        )
+    return table
+
+
+def _goal(row: StatusRow, bundle: Bundle) -> str:
+    target = show_number(row.target, row.unit)
+    if row.goal_kind == "from_to":
+        return f"{show_number(row.baseline, row.unit)} → {target}"
+    if row.goal_kind == "between":
+        key_result = bundle.key_results.get(row.key_result_id)
+        low = show_number(key_result.goal.low if key_result else None, row.unit)
+        return f"{low} … {target}"
+    return f"{'≥' if row.goal_kind == 'at_least' else '≤'} {target}"
+
+
+def _progress(row: StatusRow) -> Text:
+    if row.progress is None:
+        if row.score is None:
+            return Text("–", style="dim")
+        return Text("met" if row.score else "not met")
+    filled = int(min(max(row.progress, 0), 1) * _BAR_CELLS)
+    bar = "█" * filled + "░" * (_BAR_CELLS - filled)
+    return Text(f"{bar} {show_percent(row.progress)}")
+
+
+def _notes(row: StatusRow) -> str:
+    notes = [] if row.freshness == "fresh" else [row.freshness]
+    return ", ".join([*notes, *row.quality])

@@ -1,0 +1,151 @@
+"""okr-sync sync: run the project's Dagster job in this process and say what came of it.
+
+Belongs here: which days and key results are asked for, the run, and its summary. Does not belong
+here: the steps (assets). A manual and a scheduled run are the same job.
+"""
+
+import os
+import warnings
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+import dagster as dg
+
+from assets.keys import SYNC_JOB, TRIGGER_TAG, dataset_key, key_result_key, metric_key
+from assets.project import as_of_days
+from assets.resources import ReporterResource
+from okr_sync.commands.choose import choose_key_results
+from okr_sync.commands.project_warehouse import opened
+from okr_sync.config.bundle import Bundle
+from okr_sync.definitions import build_definitions
+from okr_sync.errors import OkrSyncError, UsageError
+from okr_sync.sync.observe import calendar_of
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.reads import RunRow, find_run, status
+from okr_sync.warehouse.runs import finish_run
+
+_RANGE_START = "dagster/asset_partition_range_start"
+_RANGE_END = "dagster/asset_partition_range_end"
+
+
+class EchoReporter(ReporterResource):
+    """Prints what each step did, a line each, for the one who waits."""
+
+    def say(self, text: str) -> None:
+        click.echo(f"  {text}")
+
+
+def run_sync(
+    folder: Path,
+    key_results: Sequence[str],
+    as_of: date | None,
+    backfill: tuple[date, date] | None,
+) -> int:
+    """Sync the named key results, or all; exit status 1 if any failed or is quarantined."""
+    # Opened first, so that a warehouse that can't be had is said at once and in one line.
+    with opened(folder, migrate=True) as (bundle, warehouse):
+        for problem in bundle.problems:
+            click.echo(str(problem), err=True)
+        if not bundle.key_results:
+            raise OkrSyncError(
+                "The project has no key result that can be measured. `okr-sync check` says why."
+            )
+        chosen = choose_key_results(key_results, bundle.key_results)
+        days = _days(bundle, as_of, backfill)
+        run = _execute(bundle, warehouse, chosen, days)
+        return _summary(bundle, warehouse, run, chosen)
+
+
+def _days(
+    bundle: Bundle, as_of: date | None, backfill: tuple[date, date] | None
+) -> tuple[date, date]:
+    """The first and last as-of day; UsageError for a day that has no numbers yet or never had."""
+    today = datetime.now(calendar_of(bundle.project).zone).date()
+    first, last = backfill or (as_of or today, as_of or today)
+    start = as_of_days(bundle).start.date()
+    if last > today:
+        raise UsageError(f"{last} has not begun in {bundle.project.time_zone}; today is {today}.")
+    if first < start:
+        raise UsageError(f"No key result's cycle had begun on {first}; the first begins {start}.")
+    return first, last
+
+
+def _execute(
+    bundle: Bundle, warehouse: Warehouse, chosen: Sequence[str], days: tuple[date, date]
+) -> RunRow:
+    first, last = days
+    is_range = first != last
+    about = f"{len(chosen) or len(bundle.key_results)} key results"
+    click.echo(f"Syncing {about} as of {f'{first}..{last}' if is_range else first}")
+    with warnings.catch_warnings():
+        # Dagster warns of its own use of its own beta features; nothing a user could mend.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        job = build_definitions(bundle, {"reporter": EchoReporter()}).resolve_job_def(SYNC_JOB)
+    tags = {TRIGGER_TAG: "backfill" if is_range else "manual"}
+    if is_range:
+        tags |= {_RANGE_START: first.isoformat(), _RANGE_END: last.isoformat()}
+    with _instance() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=None if is_range else first.isoformat(),
+            tags=tags,
+            asset_selection=_selection(bundle, chosen),
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+        )
+    error = _unexpected_error(result)
+    if find_run(warehouse, result.run_id) is None:
+        raise OkrSyncError(error or "The run ended before its first step.")
+    return finish_run(warehouse, result.run_id, finished_at=datetime.now(UTC), error=error)
+
+
+def _instance() -> dg.DagsterInstance:
+    """The instance that DAGSTER_HOME names, so that its UI shows the run; else one for this run."""
+    if os.environ.get("DAGSTER_HOME"):
+        return dg.DagsterInstance.get()
+    return dg.DagsterInstance.ephemeral()
+
+
+def _selection(bundle: Bundle, chosen: Sequence[str]) -> list[dg.AssetKey] | None:
+    if not chosen:
+        return None
+    keys: dict[dg.AssetKey, None] = {}
+    for key_result_id in chosen:
+        key_result = bundle.key_results[key_result_id]
+        metric = bundle.metrics[key_result.metric]
+        keys |= dict.fromkeys(
+            (dataset_key(metric.dataset), metric_key(metric), key_result_key(key_result))
+        )
+    return list(keys)
+
+
+def _unexpected_error(result: dg.ExecuteInProcessResult) -> str | None:
+    """What ended a step, other than key results that failed, which say so themselves."""
+    for event in result.get_step_failure_events():
+        failure = event.step_failure_data
+        if failure.user_failure_data is None and failure.error is not None:
+            cause = failure.error.cause or failure.error
+            return f"Step {event.step_key} broke: {cause.message.strip()}"
+    return None
+
+
+def _summary(
+    bundle: Bundle, warehouse: Warehouse, run: RunRow, chosen: Sequence[str]
+) -> int:
+    click.echo(
+        f"{run.status}: {run.key_results_ok} changed, {run.key_results_unchanged} unchanged, "
+        f"{run.key_results_failed} failed"
+    )
+    if run.error:
+        click.echo(run.error, err=True)
+    wanted = set(chosen) or {*bundle.key_results, *bundle.quarantined}
+    for row in status(warehouse, now=datetime.now(UTC)):
+        if row.key_result_id in wanted and row.error:
+            click.echo(f"{row.key_result_id}: {row.error}", err=True)
+    if run.status == "success":
+        return 0
+    click.echo("The last good values stay; `okr-sync status` shows them.", err=True)
+    return 1

@@ -1,0 +1,68 @@
+"""How things may be named: teams, objectives, key results, metrics, sources.
+
+Belongs here: the forms of names and what to say of a wrong one. Does not belong here: whether a name
+is known or taken (rules). The forms and lengths are those that warehouse keys, table names and
+Dagster's asset names can hold without two names becoming one.
+"""
+
+import re
+
+from okr_sync.config.problems import BadValue
+from okr_sync.config.wording import quoted
+
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_METRIC = re.compile(r"[a-z][a-z0-9_]*")
+_SOURCE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_MAX_ID = 90
+_MAX_METRIC = 100
+_MAX_SOURCE = 30
+
+
+def check_id(text: str) -> str:
+    """The id of a team, objective or key result as written, or BadValue."""
+    return _check(text, _ID, _MAX_ID, "-", "small letters, digits and single hyphens", "an id")
+
+
+def check_metric_name(text: str) -> str:
+    """A metric's name as written, or BadValue."""
+    rule = "small letters, digits and underscores, beginning with a letter"
+    return _check(text, _METRIC, _MAX_METRIC, "_", rule, "a metric's name")
+
+
+def check_source_name(text: str) -> str:
+    """A source's name as written, or BadValue."""
+    rule = "small letters, digits and single underscores, beginning with a letter"
+    return _check(text, _SOURCE, _MAX_SOURCE, "_", rule, "a source's name")
+
+
+def check_objective_reference(text: str) -> str:
+    """`team/objective` as written, or BadValue."""
+    team, slash, objective = text.partition("/")
+    if not slash:
+        raise BadValue(
+            "bad-id",
+            f"{quoted(text)} doesn't say whose objective it is.",
+            f"Write the team before it: `company/{text}`."
+            if _ID.fullmatch(text) and len(text) <= _MAX_ID
+            else "Write `team/objective`.",
+        )
+    check_id(team)
+    check_id(objective)
+    return text
+
+
+def _check(
+    text: str, form: re.Pattern[str], longest: int, joiner: str, rule: str, what: str
+) -> str:
+    if len(text) > longest:
+        raise BadValue(
+            "bad-id",
+            f"{quoted(text)} is too long for {what}.",
+            f"Use at most {longest} characters.",
+        )
+    if form.fullmatch(text):
+        return text
+    guess = re.sub(r"[^a-z0-9]+", joiner, text.lower()).strip(joiner)
+    fix = f"Use {rule}"
+    fix += f", such as `{guess}`." if form.fullmatch(guess) else "."
+    raise BadValue("bad-id", f"{quoted(text)} can't be {what}.", fix)

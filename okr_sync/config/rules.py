@@ -1,0 +1,194 @@
+"""Rules across definitions: names used twice, names that don't exist, goals that can't be.
+
+Belongs here: what only shows when all files have been read. Does not belong here: what one mapping
+shows alone (readers).
+
+Every rule takes drafts, adds to `findings`, and rejects the drafts that can't be used.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+from okr_sync.config.findings import Draft, Findings
+from okr_sync.config.models import (
+    AnyMetric,
+    ConversionMetric,
+    Goal,
+    KeyResult,
+    Objective,
+    Position,
+)
+from okr_sync.config.wording import advice, listed, quoted
+from okr_sync.config.yaml_reader import ListNode, MappingNode, Node, ScalarNode
+
+T = TypeVar("T")
+
+
+def check_names(drafts: Sequence[Draft[T]], what: str, rule: str, findings: Findings) -> None:
+    """A name that several definitions bear means none of them: all are rejected.
+
+    `what` names the thing ("metric"); for key results the findings bear the id.
+    """
+    for name, same in _by_name(drafts).items():
+        if len(same) < 2:
+            continue
+        for draft in same:
+            others = listed((str(other.position) for other in same if other is not draft), "and")
+            own = Findings()
+            draft.reject(
+                own.error(
+                    draft.position,
+                    rule,
+                    f"The {what} {quoted(name)} is defined again at {others}.",
+                    "Keep one of them, or rename one.",
+                )
+            )
+            findings.include(own, name if what == "key result" else None)
+
+
+def _by_name(drafts: Sequence[Draft[T]]) -> dict[str, list[Draft[T]]]:
+    groups: dict[str, list[Draft[T]]] = defaultdict(list)
+    for draft in drafts:
+        groups[draft.name].append(draft)
+    return groups
+
+
+def check_objectives(
+    key_results: Sequence[Draft[KeyResult]],
+    objectives: Sequence[Draft[Objective]],
+) -> None:
+    """Key results of an objective that was rejected are rejected for its reason."""
+    reasons = {draft.name: draft.problem for draft in objectives if draft.problem is not None}
+    for draft in key_results:
+        if draft.item is not None and draft.item.objective_id in reasons:
+            draft.reject(reasons[draft.item.objective_id])
+
+
+def check_supports(objectives: Sequence[Draft[Objective]], findings: Findings) -> None:
+    """A team of this project that doesn't have the objective that is supported is a slip."""
+    names = {draft.name for draft in objectives}
+    teams = {name.partition("/")[0] for name in names}
+    for draft in objectives:
+        if draft.item is None:
+            continue
+        for supported in draft.item.supports:
+            team = supported.partition("/")[0]
+            if team in teams and supported not in names:
+                of_team = [name for name in names if name.startswith(f"{team}/")]
+                findings.warn(
+                    _place(draft.node, ("supports",)),
+                    "unknown-objective",
+                    f"The team `{team}` has no objective {quoted(supported)}.",
+                    advice(supported, of_team),
+                )
+
+
+def check_metrics_of(
+    key_results: Sequence[Draft[KeyResult]],
+    metrics: Sequence[Draft[AnyMetric]],
+    broken_files: Collection[str],
+    findings: Findings,
+) -> None:
+    """Every key result needs a metric that exists and is valid, and a goal that the metric can reach.
+
+    `broken_files` are metrics files that couldn't be read: a missing metric may be in one of them.
+    """
+    by_name = _by_name(metrics)
+    for draft in key_results:
+        key_result = draft.item
+        if key_result is None:
+            continue
+        own = Findings()
+        same = by_name.get(key_result.metric)
+        position = _place(draft.node, ("metric",))
+        if same is None:
+            own.error(
+                position,
+                "unknown-metric",
+                f"There is no metric {quoted(key_result.metric)}.",
+                _advice_on_metric(key_result.metric, by_name, broken_files),
+            )
+        elif same[0].item is None:
+            place = same[0].problem.position if same[0].problem else same[0].position
+            own.error(
+                position,
+                "invalid-metric",
+                f"Its metric {quoted(key_result.metric)} can't be used, for a reason at {place}.",
+                "Mend the metric there.",
+            )
+        else:
+            _check_goal(key_result.goal, same[0].item, key_result.unit, draft.node, own)
+        if own.first_error is not None:
+            draft.reject(own.first_error)
+        findings.include(own, draft.name)
+
+
+def _advice_on_metric(name: str, known: Mapping[str, object], broken_files: Collection[str]) -> str:
+    if broken_files:
+        files = listed(sorted(broken_files), "and")
+        return advice(name, known, f"It may be in {files}, which can't be read: mend that first.")
+    return advice(name, known, "Define it in metrics.yaml or a file of the folder metrics/.")
+
+
+def _check_goal(
+    goal: Goal, metric: AnyMetric, unit: str | None, node: Node, findings: Findings
+) -> None:
+    numbers = [goal.baseline, goal.target, goal.low, goal.high]
+    largest = max(abs(number) for number in numbers if number is not None)
+    if largest <= 1:
+        return
+    position, text = _first_above_one(node, goal)
+    if isinstance(metric, ConversionMetric):
+        findings.error(
+            position,
+            "goal-beyond-conversion",
+            f"A conversion lies between 0% and 100%, so it never reaches {quoted(text)}.",
+            f"Did you mean `{text}%`?" if "%" not in text else "Write a share up to 100%.",
+        )
+    elif (unit or metric.unit) in ("percent", "%") and "%" not in text:
+        findings.warn(
+            position,
+            "percent-sign",
+            f"{quoted(text)} with the unit percent means {format(largest * 100, 'f')}%.",
+            f"If {text} percent is meant, write `{text}%`.",
+        )
+
+
+def _first_above_one(node: Node, goal: Goal) -> tuple[Position, str]:
+    """Where the goal names a number beyond 1, and how it was written."""
+    numbers = {
+        "from": goal.baseline,
+        "to": goal.target,
+        "at_least": goal.low,
+        "at_most": goal.high,
+    }
+    for key, number in numbers.items():
+        written = _at(node, ("goal", key))
+        if isinstance(written, ScalarNode) and _is_beyond_one(number):
+            return written.position, written.text.strip()
+    between = _at(node, ("goal", "between"))
+    if isinstance(between, ListNode):
+        for item, number in zip(between.items, (goal.low, goal.high), strict=True):
+            if isinstance(item, ScalarNode) and _is_beyond_one(number):
+                return item.position, item.text.strip()
+    raise ValueError("no number of the goal lies beyond 1")
+
+
+def _is_beyond_one(number: Decimal | None) -> bool:
+    return number is not None and abs(number) > 1
+
+
+def _at(node: Node, path: tuple[str, ...]) -> Node | None:
+    found: Node | None = node
+    for key in path:
+        if not isinstance(found, MappingNode) or key not in found.entries:
+            return None
+        found = found.entries[key].value
+    return found
+
+
+def _place(node: Node, path: tuple[str, ...]) -> Position:
+    found = _at(node, path)
+    return node.position if found is None else found.position

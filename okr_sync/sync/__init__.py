@@ -1,0 +1,1 @@
+"""What a sync run does between pulling and publishing, without Dagster and without network."""

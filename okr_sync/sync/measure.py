@@ -1,0 +1,121 @@
+"""Evaluate metrics for a run and keep the results until key results are published from them.
+
+Belongs here: which metrics may be evaluated after this run's pulls, and staging. Does not belong
+here: the SQL (metrics.evaluate), goals (observe), publishing (warehouse.publish).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from okr_sync.config.bundle import Bundle
+from okr_sync.metrics.evaluate import evaluate
+from okr_sync.metrics.measurement import Measurement, MetricObservation
+from okr_sync.metrics.plan import Plan
+from okr_sync.metrics.spans import Span
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.evaluations import Evaluated, stage, staged
+from okr_sync.warehouse.mirror import state_of
+from okr_sync.warehouse.observations import MetricFailure
+from okr_sync.warehouse.reads import pulls
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run's results for one metric: its measurements by span, or why there are none."""
+
+    measurements: Mapping[Span, Measurement]
+    error: str | None = None
+
+
+def measure(
+    warehouse: Warehouse, bundle: Bundle, plan: Plan, run_id: str, metrics: Iterable[str]
+) -> dict[str, Measured]:
+    """Evaluate the named metrics over the plan's spans, once in a run, and stage what was found.
+
+    A metric whose dataset's pull failed in this run, or was never complete, is not evaluated: an
+    incomplete pull never makes a number.
+    """
+    names = [name for name in metrics if plan.by_metric.get(name)]
+    found = _already_staged(warehouse, plan, run_id, names)
+    missing = {name: plan.by_metric[name] for name in names if name not in found}
+    if missing:
+        fresh = _evaluate(warehouse, bundle, run_id, missing)
+        stage(warehouse, run_id, _to_stage(fresh, missing))
+        found |= fresh
+    return found
+
+
+def _already_staged(
+    warehouse: Warehouse, plan: Plan, run_id: str, names: list[str]
+) -> dict[str, Measured]:
+    by_metric: dict[str, list[Evaluated]] = {}
+    for one in staged(warehouse, run_id, names):
+        by_metric.setdefault(one.metric, []).append(one)
+    found: dict[str, Measured] = {}
+    for name, results in by_metric.items():
+        failure = next((one.error for one in results if isinstance(one, MetricFailure)), None)
+        spans = {(span.as_of, span.window): span for span in plan.by_metric[name]}
+        measurements = {
+            spans[one.as_of, one.window]: one.measurement
+            for one in results
+            if isinstance(one, MetricObservation) and (one.as_of, one.window) in spans
+        }
+        if failure is not None or len(measurements) == len(spans):
+            found[name] = Measured(measurements, failure)
+    return found
+
+
+def _evaluate(
+    warehouse: Warehouse, bundle: Bundle, run_id: str, spans: Mapping[str, tuple[Span, ...]]
+) -> dict[str, Measured]:
+    failed = {
+        f"{pull.source}.{pull.dataset}": pull.error or "The pull was not complete."
+        for pull in pulls(warehouse, run_id)
+        if not pull.is_complete
+    }
+    with warehouse.read() as connection:
+        errors = {
+            name: error
+            for name in spans
+            if (error := _unusable(connection, bundle, name, failed)) is not None
+        }
+        usable = {name: asked for name, asked in spans.items() if name not in errors}
+        answers, refusals = evaluate(connection, bundle, usable)
+    errors |= refusals
+    return {
+        name: Measured({}, errors[name])
+        if name in errors
+        else Measured({span: answers[name, span] for span in asked})
+        for name, asked in spans.items()
+    }
+
+
+def _unusable(
+    connection: Connection, bundle: Bundle, name: str, failed: Mapping[str, str]
+) -> str | None:
+    metric = bundle.metrics[name]
+    if metric.dataset in failed:
+        return failed[metric.dataset]
+    state = state_of(connection, metric.source, metric.dataset_name)
+    if state is None or state.complete_at is None:
+        return (
+            f"{metric.dataset} has not been read completely yet. Run `okr-sync sync`; "
+            "if it keeps failing, its output says why."
+        )
+    return None
+
+
+def _to_stage(
+    measured: Mapping[str, Measured], spans: Mapping[str, tuple[Span, ...]]
+) -> list[Evaluated]:
+    rows: list[Evaluated] = []
+    for name, result in measured.items():
+        for span in spans[name]:
+            if result.error is not None:
+                rows.append(MetricFailure(name, span.as_of, span.window, result.error))
+            else:
+                measurement = result.measurements[span]
+                rows.append(MetricObservation(name, span.as_of, span.window, measurement))
+    return rows

@@ -1,0 +1,127 @@
+"""From a metric's measurements to what is published of a key result.
+
+Belongs here: goal arithmetic applied to spans, finality, and the rows that define a key result.
+Does not belong here: the arithmetic (progress), evaluation (metrics) or writing (warehouse.publish).
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from okr_sync.config.bundle import Bundle
+from okr_sync.config.cycles import Calendar
+from okr_sync.config.hashes import definition_hash
+from okr_sync.config.models import KeyResult, Project
+from okr_sync.metrics.measurement import Measurement
+from okr_sync.metrics.spans import Span, is_closed, is_final
+from okr_sync.progress import judge
+from okr_sync.warehouse.observations import KeyResultObservation, KeyResultRow, ObjectiveRow
+
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def calendar_of(project: Project) -> Calendar:
+    """What a project says of time."""
+    return Calendar(
+        ZoneInfo(project.time_zone),
+        project.fiscal_year_start,
+        _WEEKDAYS.index(project.week_start),
+    )
+
+
+def observe(
+    bundle: Bundle,
+    key_result: KeyResult,
+    measurements: Mapping[Span, Measurement],
+    origin: str,
+    now: datetime,
+) -> list[KeyResultObservation]:
+    """Judge a key result's measurements, one observation an as-of day."""
+    calendar = calendar_of(bundle.project)
+    metric = bundle.metrics[key_result.metric]
+    hash_ = definition_hash(key_result, metric)
+    observations = []
+    for span, measurement in measurements.items():
+        standing = judge(key_result, metric, measurement, span.as_of, bundle.project.status)
+        final = is_final(key_result, span.as_of, calendar, now)
+        flags = {*measurement.quality, *standing.flags, *(() if final else ("provisional",))}
+        observations.append(
+            KeyResultObservation(
+                key_result_id=key_result.key_result_id,
+                as_of=span.as_of,
+                measurement=measurement,
+                progress=standing.progress,
+                score=standing.score,
+                expected_progress=standing.expected_progress,
+                status=standing.status.value,
+                is_final=final,
+                quality=tuple(sorted(flags)),
+                origin=origin,
+                definition_hash=hash_,
+            )
+        )
+    return observations
+
+
+def stale_after(bundle: Bundle, key_result: KeyResult, now: datetime) -> datetime | None:
+    """When a number measured now will have missed a run: at the second scheduled tick from now.
+
+    None for a key result whose cycle is over and settled: it can't go stale.
+    """
+    calendar = calendar_of(bundle.project)
+    if is_closed(key_result, bundle.metrics[key_result.metric], calendar, now):
+        return None
+    ticks = CronSim(bundle.project.schedule, now.astimezone(calendar.zone))
+    next(ticks)
+    return next(ticks).astimezone(UTC)
+
+
+def objective_rows(bundle: Bundle, team: str) -> list[ObjectiveRow]:
+    """The rows that define a team's objectives."""
+    return [
+        ObjectiveRow(
+            objective_id=objective.objective_id,
+            team=objective.team,
+            cycle=objective.cycle.name,
+            title=objective.title,
+            owner=objective.owner,
+            supports=objective.supports,
+        )
+        for objective in bundle.objectives.values()
+        if objective.team == team
+    ]
+
+
+def key_result_rows(bundle: Bundle, key_result_ids: Iterable[str]) -> list[KeyResultRow]:
+    """The rows that define key results, as data people read them."""
+    rows = []
+    for key_result_id in key_result_ids:
+        key_result = bundle.key_results[key_result_id]
+        metric = bundle.metrics[key_result.metric]
+        objective = bundle.objectives.get(key_result.objective_id)
+        rows.append(
+            KeyResultRow(
+                key_result_id=key_result_id,
+                objective_id=key_result.objective_id,
+                team=key_result.team,
+                cycle=key_result.cycle.name,
+                cycle_start=key_result.cycle.start,
+                cycle_end=key_result.cycle.end - timedelta(days=1),
+                title=key_result.title,
+                metric=metric.name,
+                unit=key_result.unit or metric.unit,
+                baseline=key_result.goal.baseline,
+                target=key_result.goal.target,
+                goal_kind=key_result.goal.kind.value,
+                commitment=key_result.commitment,
+                indicator=key_result.indicator,
+                owner=key_result.owner or (objective.owner if objective else None),
+                family=metric.family.value,
+                definition_hash=definition_hash(key_result, metric),
+                config_hash=bundle.config_hash,
+                defined_in=f"{key_result.defined_at.file}:{key_result.defined_at.line}",
+            )
+        )
+    return rows

@@ -1,0 +1,61 @@
+"""Tell readers about key results that the project can't run: quarantined ones, and ones gone.
+
+Belongs here: which published key results a broken file or definition concerns. Does not belong here:
+finding the problems (config) or writing rows (warehouse.publish).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+
+from okr_sync.config.bundle import Bundle
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.observations import KeyResultFailure
+from okr_sync.warehouse.publish import publish, retire
+from okr_sync.warehouse.tables import key_result
+
+
+def quarantined_failures(warehouse: Warehouse, bundle: Bundle) -> list[KeyResultFailure]:
+    """A failure for every key result that is quarantined or whose file can't be read.
+
+    Which key results an unreadable file held is known from what was published of it before.
+    """
+    texts = dict(bundle.quarantined)
+    if bundle.broken_files:
+        with warehouse.read() as connection:
+            rows = connection.execute(
+                select(key_result.c.key_result_id, key_result.c.defined_in).where(
+                    key_result.c.retired_at.is_(None)
+                )
+            ).all()
+        for key_result_id, defined_in in rows:
+            text = bundle.broken_files.get(defined_in.rpartition(":")[0])
+            if text is not None and key_result_id not in bundle.key_results:
+                texts.setdefault(key_result_id, text)
+    return [KeyResultFailure(key_result_id, text) for key_result_id, text in texts.items()]
+
+
+def publish_quarantined(
+    warehouse: Warehouse,
+    bundle: Bundle,
+    failures: Sequence[KeyResultFailure],
+    run_id: str,
+    published_at: datetime,
+) -> None:
+    """Mark quarantined key results as failed, and retire those that the project no longer has."""
+    if failures:
+        publish(
+            warehouse,
+            run_id=run_id,
+            published_at=published_at,
+            objectives=(),
+            key_results=(),
+            observations=(),
+            metric_observations=(),
+            failures=failures,
+            stale_after={},
+            measured_at=published_at,
+        )
+    kept = {*bundle.key_results, *(failure.key_result_id for failure in failures)}
+    retire(warehouse, kept, published_at)

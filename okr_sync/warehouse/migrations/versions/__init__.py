@@ -1,0 +1,1 @@
+"""One module a migration, numbered; a published one is never edited."""

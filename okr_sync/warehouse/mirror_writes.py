@@ -1,0 +1,242 @@
+"""Writing the mirror of a source's records, all or nothing.
+
+Belongs here: stages, the storing of records, and the two commits (changes, full read). Does not
+belong here: names and columns (mirror), reading a source (connectors).
+
+A full read goes to a table of its own (a stage), page by page, and takes the place of the mirror's
+rows in one transaction once it is proven complete: a killed or refused read leaves the mirror as it
+was, and a first read that was killed leaves a dataset that has never been complete.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from okr_sync.errors import IncompletePullError
+from okr_sync.warehouse.encoding import epoch_ms
+from okr_sync.warehouse.mirror import (
+    IDS_PER_QUERY,
+    DatasetState,
+    FieldState,
+    FieldType,
+    Row,
+    Stored,
+    chunks,
+    column_name,
+    count_records,
+    fields_of,
+    named_record_table,
+    record_table,
+    state_of,
+    table_name,
+)
+from okr_sync.warehouse.tables import source_field, source_state
+from okr_sync.warehouse.upsert import upsert
+
+_ROWS_PER_STATEMENT: Final = 2_000
+
+
+def create_stage(
+    connection: Connection,
+    source: str,
+    dataset: str,
+    fields: Mapping[str, FieldType],
+    started_at: datetime,
+) -> Table:
+    """Make the empty table that a full read, begun at `started_at`, goes to."""
+    name = f"{table_name(source, dataset)}__g{epoch_ms(started_at):013d}"
+    stage = named_record_table(name, fields)
+    stage.drop(connection, checkfirst=True)
+    stage.create(connection)
+    return stage
+
+
+def drop_stage(connection: Connection, stage: Table) -> None:
+    """Remove what a full read has left."""
+    stage.drop(connection, checkfirst=True)
+
+
+def drop_old_stages(
+    connection: Connection, source: str, dataset: str, older_than: datetime
+) -> None:
+    """Remove what full reads that were killed have left, if they began before `older_than`.
+
+    A younger one may belong to a run that is still at work.
+    """
+    prefix = f"{table_name(source, dataset)}__g"
+    for name in sa.inspect(connection).get_table_names():
+        began = name.removeprefix(prefix)
+        if name.startswith(prefix) and began.isdigit() and int(began) < epoch_ms(older_than):
+            Table(name, sa.MetaData()).drop(connection)
+
+
+def store(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert or overwrite records by id; a version older than the stored one is left out.
+
+    A search index may still show a record as it was before the read that the mirror has.
+    """
+    insert = (
+        postgresql.insert(table)
+        if connection.dialect.name == "postgresql"
+        else sqlite.insert(table)
+    )
+    excluded = insert.excluded
+    statement = insert.on_conflict_do_update(
+        index_elements=["id"],
+        set_={column.name: excluded[column.name] for column in table.c if column.name != "id"},
+        where=sa.or_(
+            table.c.updated_ms.is_(None),
+            excluded["updated_ms"].is_(None),
+            excluded["updated_ms"] >= table.c.updated_ms,
+        ),
+    )
+    # An id twice in one statement is an error in PostgreSQL.
+    for some in chunks(list(_newest_by_id(rows).values()), _ROWS_PER_STATEMENT):
+        connection.execute(statement, some)
+
+
+def _newest_by_id(rows: Sequence[Row]) -> dict[Stored, Row]:
+    newest: dict[Stored, Row] = {}
+    for row in rows:
+        known = newest.get(row["id"])
+        if known is None or _updated_ms(row) >= _updated_ms(known):
+            newest[row["id"]] = row
+    return newest
+
+
+def _updated_ms(row: Row) -> int:
+    at = row["updated_ms"]
+    return at if isinstance(at, int) else 0
+
+
+def remove(connection: Connection, table: Table, ids: Collection[str]) -> None:
+    """Delete records by id; those that are not there are no error."""
+    for some in chunks(sorted(ids), IDS_PER_QUERY):
+        connection.execute(sa.delete(table).where(table.c.id.in_(some)))
+
+
+def commit_changes(
+    connection: Connection,
+    source: str,
+    dataset: str,
+    *,
+    rows: Sequence[Row],
+    gone: Collection[str],
+    fields: Mapping[str, FieldState],
+    known: DatasetState | None,
+    state: DatasetState,
+) -> int:
+    """Apply changes and move the cursor; the caller's transaction makes it all or nothing.
+
+    `fields` are all bound fields, `known` is the state that the changes were read against. Returns
+    how many records the mirror then holds. Raises IncompletePullError when another run has written
+    the dataset in between.
+    """
+    table = _prepare(connection, source, dataset, fields, known)
+    remove(connection, table, gone)
+    store(connection, table, rows)
+    _record(connection, source, dataset, fields, state)
+    return count_records(connection, table)
+
+
+def commit_full_read(
+    connection: Connection,
+    source: str,
+    dataset: str,
+    *,
+    stage: Table,
+    fields: Mapping[str, FieldState],
+    known: DatasetState | None,
+    state: DatasetState,
+) -> int:
+    """Put a stage's records in the place of the mirror's, as commit_changes does with changes."""
+    table = _prepare(connection, source, dataset, fields, known)
+    names = [column.name for column in table.c]
+    # Rows are exchanged and not tables: a reader whose snapshot is older would find a new table
+    # empty in PostgreSQL, which looks like a zero.
+    connection.execute(sa.delete(table))
+    connection.execute(
+        sa.insert(table).from_select(names, sa.select(*(stage.c[name] for name in names)))
+    )
+    drop_stage(connection, stage)
+    _record(connection, source, dataset, fields, state)
+    return count_records(connection, table)
+
+
+def _prepare(
+    connection: Connection,
+    source: str,
+    dataset: str,
+    fields: Mapping[str, FieldState],
+    known: DatasetState | None,
+) -> Table:
+    """The mirror with exactly these fields' columns, locked against other writers."""
+    types = {name: state.type for name, state in fields.items() if state.type is not None}
+    table = record_table(source, dataset, types)
+    table.create(connection, checkfirst=True)
+    if connection.dialect.name == "postgresql":
+        quoted = connection.dialect.identifier_preparer.quote(table.name)
+        connection.exec_driver_sql(f"LOCK TABLE {quoted} IN SHARE ROW EXCLUSIVE MODE")
+    if state_of(connection, source, dataset) != known:
+        raise IncompletePullError(
+            f"Source {source}: another run wrote {dataset} while this one was reading it. What it "
+            "wrote stays; the next run reads what has changed since."
+        )
+    before = fields_of(connection, source, dataset)
+    retyped = {
+        column_name(name)
+        for name, kind in types.items()
+        if name in before and before[name].type not in (None, kind)
+    }
+    _align_columns(connection, table, retyped)
+    return table
+
+
+def _align_columns(connection: Connection, table: Table, retyped: Collection[str]) -> None:
+    present = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    preparer = connection.dialect.identifier_preparer
+    name = preparer.quote(table.name)
+    wanted = {column.name: column for column in table.c}
+    for surplus in sorted((present - wanted.keys()) | (present & set(retyped))):
+        connection.exec_driver_sql(f"ALTER TABLE {name} DROP COLUMN {preparer.quote(surplus)}")
+    for missing in sorted((wanted.keys() - present) | (present & set(retyped))):
+        kind = wanted[missing].type.compile(connection.dialect)
+        connection.exec_driver_sql(
+            f"ALTER TABLE {name} ADD COLUMN {preparer.quote(missing)} {kind}"
+        )
+
+
+def _record(
+    connection: Connection,
+    source: str,
+    dataset: str,
+    fields: Mapping[str, FieldState],
+    state: DatasetState,
+) -> None:
+    # A field that is no longer bound is forgotten with its column: if it comes back it is read anew.
+    connection.execute(
+        sa.delete(source_field).where(
+            source_field.c.source == source, source_field.c.dataset == dataset
+        )
+    )
+    key = {"source": source, "dataset": dataset}
+    upsert(
+        connection,
+        source_field,
+        [
+            {
+                **key,
+                "field": name,
+                "field_type": field.type.value if field.type else None,
+                "column_name": column_name(name) if field.type else None,
+                "filled_at": field.filled_at,
+                "error": field.error,
+            }
+            for name, field in sorted(fields.items())
+        ],
+    )
+    upsert(connection, source_state, [{**key, **vars(state)}])

@@ -1,0 +1,91 @@
+"""What is handed to the warehouse to be published: definitions, observations and failures.
+
+Belongs here: plain input types. Does not belong here: how they are computed (metrics, progress) or
+written (publish, evaluations).
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from okr_sync.metrics.measurement import Measurement
+from okr_sync.metrics.windows import Window
+
+
+@dataclass(frozen=True)
+class ObjectiveRow:
+    """The columns of `objective`."""
+
+    objective_id: str
+    team: str
+    cycle: str
+    title: str
+    owner: str | None
+    supports: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class KeyResultRow:
+    """The columns of `key_result` that its definition sets.
+
+    `cycle_end` is the cycle's last day; `defined_in` is `file:line`, relative to the project.
+    """
+
+    key_result_id: str
+    objective_id: str
+    team: str
+    cycle: str
+    cycle_start: date
+    cycle_end: date
+    title: str
+    metric: str
+    unit: str | None
+    baseline: Decimal | None
+    target: Decimal
+    goal_kind: str
+    commitment: str
+    indicator: str | None
+    owner: str | None
+    family: str
+    definition_hash: str
+    config_hash: str
+    defined_in: str
+
+
+@dataclass(frozen=True)
+class KeyResultObservation:
+    """What was found for a key result as of the end of a local day.
+
+    `quality` holds all flags, with `provisional`, in place of the measurement's. A measurement
+    without a value is an observation too. `origin` is automatic, backfill, override or manual.
+    """
+
+    key_result_id: str
+    as_of: date
+    measurement: Measurement
+    progress: Decimal | None
+    score: Decimal | None
+    expected_progress: Decimal | None
+    status: str
+    is_final: bool
+    quality: tuple[str, ...]
+    origin: str
+    definition_hash: str
+
+
+@dataclass(frozen=True)
+class KeyResultFailure:
+    """Why there is no new number for a key result, for people and without secrets."""
+
+    key_result_id: str
+    error: str
+
+
+@dataclass(frozen=True)
+class MetricFailure:
+    """Why a metric could not be evaluated as of a day over a window, for people."""
+
+    metric: str
+    as_of: date
+    window: Window
+    error: str

@@ -1,0 +1,257 @@
+"""Publishing: observations, history, current numbers and the run's counters in one transaction.
+
+Belongs here: the transaction and its order. Does not belong here: the rules of each table
+(definitions, revisions, current, runs), nor any computing or network, which would hold the
+warehouse's only writer.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, func, select, update
+
+from okr_sync.metrics.measurement import MetricObservation
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.current import mark_failed, refresh_current
+from okr_sync.warehouse.definitions import write_changed
+from okr_sync.warehouse.locks import Lock, hold
+from okr_sync.warehouse.observations import (
+    KeyResultFailure,
+    KeyResultObservation,
+    KeyResultRow,
+    ObjectiveRow,
+)
+from okr_sync.warehouse.revisions import Recorded, Row, append_revisions, in_chunks
+from okr_sync.warehouse.runs import end_run
+from okr_sync.warehouse.tables import (
+    key_result,
+    key_result_history,
+    metric_value,
+    objective,
+    run_outcome,
+    sync_run,
+)
+from okr_sync.warehouse.upsert import upsert
+
+T = TypeVar("T")
+
+_PARTS = ("value", "numerator", "denominator", "sample_size", "quality")
+_COMPARED = (
+    *_PARTS,
+    "progress",
+    "score",
+    "expected_progress",
+    "status",
+    "is_final",
+    "definition_hash",
+)
+_BATCH = 20_000  # rows held in memory at once: a long backfill has a million
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One added revision: what the number was and is; revision 1 had no number before."""
+
+    key_result_id: str
+    as_of: date
+    old_value: Decimal | None
+    new_value: Decimal | None
+    revision: int
+
+
+@dataclass(frozen=True)
+class PublishOutcome:
+    """What a publish did: observations that were new, revised or unchanged; key results that failed.
+
+    `changes` are the new and the revised ones, in order of key result and day.
+    """
+
+    new: int
+    revised: int
+    unchanged: int
+    failed: int
+    changes: tuple[Change, ...]
+
+
+def publish(
+    warehouse: Warehouse,
+    *,
+    run_id: str,
+    published_at: datetime,
+    measured_at: datetime,
+    objectives: Iterable[ObjectiveRow],
+    key_results: Iterable[KeyResultRow],
+    observations: Iterable[KeyResultObservation],
+    metric_observations: Iterable[MetricObservation],
+    failures: Iterable[KeyResultFailure],
+    stale_after: Mapping[str, datetime | None],
+) -> PublishOutcome:
+    """Write what one step of a run has found: all of it, or, on any error, nothing.
+
+    `key_results` defines at least those observed for the first time. `stale_after` has every
+    observed key result: when its number counts as stale unless confirmed, None for one that is
+    settled. Publishing the same again writes no history. A key result that is reported again in the
+    same run counts once. The run ends with the publish that completes its key results. Raises
+    ValueError for the same key with different content or an unknown run, WarehouseError for the
+    database.
+    """
+    observed = _unique(observations, lambda one: (one.key_result_id, one.as_of))
+    metrics = _unique(metric_observations, _metric_key)
+    failed = _unique(failures, lambda one: one.key_result_id)
+    defined = _unique(key_results, lambda one: one.key_result_id)
+    aims = _unique(objectives, lambda one: one.objective_id)
+    counts: Counter[str] = Counter()
+    changes: list[Change] = []
+    outcomes: dict[str, str] = {}
+    with warehouse.write() as connection:
+        hold(connection, Lock.PUBLISH)
+        write_changed(connection, objective, [asdict(one) for one in aims])
+        write_changed(
+            connection, key_result, [asdict(one) for one in defined], ignored=("config_hash",)
+        )
+        for batch in _batches(observed):
+            rows = [_history_row(one) for one in batch]
+            recorded = append_revisions(
+                connection,
+                key_result_history,
+                rows,
+                compared=_COMPARED,
+                recorded_at=published_at,
+                run_id=run_id,
+            )
+            refresh_current(
+                connection,
+                rows,
+                stale_after=stale_after,
+                measured_at=measured_at,
+                run_id=run_id,
+            )
+            _note(recorded, counts, changes, outcomes)
+        for metric_batch in _batches(metrics):
+            append_revisions(
+                connection,
+                metric_value,
+                [_metric_row(one) for one in metric_batch],
+                compared=_PARTS,
+                recorded_at=published_at,
+                run_id=run_id,
+            )
+        mark_failed(connection, failed, run_id=run_id)
+        outcomes |= {one.key_result_id: "failed" for one in failed}
+        _count(connection, run_id, outcomes, published_at)
+    return PublishOutcome(
+        counts["new"], counts["revised"], counts["unchanged"], len(failed), tuple(changes)
+    )
+
+
+def _note(
+    recorded: Sequence[Recorded],
+    counts: Counter[str],
+    changes: list[Change],
+    outcomes: dict[str, str],
+) -> None:
+    for one in recorded:
+        name = one.row["key_result_id"]
+        if not one.is_changed:
+            counts["unchanged"] += 1
+            outcomes.setdefault(name, "unchanged")
+            continue
+        counts["new" if one.before is None else "revised"] += 1
+        outcomes[name] = "ok"
+        old_value = None if one.before is None else one.before["value"]
+        changes.append(Change(name, one.row["as_of"], old_value, one.row["value"], one.revision))
+
+
+def _count(
+    connection: Connection, run_id: str, outcomes: Mapping[str, str], published_at: datetime
+) -> None:
+    """Add the outcomes to the run's counters, and end the run when none is missing any more."""
+    run = connection.execute(select(sync_run).where(sync_run.c.run_id == run_id)).one_or_none()
+    if run is None:
+        raise ValueError(f"no run {run_id!r} was started")
+    if run.status != "running":
+        return
+    mine = run_outcome.c.run_id == run_id
+    earlier: dict[str, str] = {}
+    for ids in in_chunks(sorted(outcomes)):
+        statement = select(run_outcome).where(mine, run_outcome.c.key_result_id.in_(ids))
+        earlier |= {row.key_result_id: row.outcome for row in connection.execute(statement)}
+    reported = [
+        {"run_id": run_id, "key_result_id": name, "outcome": outcome}
+        for name, outcome in sorted(outcomes.items())
+        # A step that is tried again finds unchanged what it wrote itself the first time.
+        if not (outcome == "unchanged" and earlier.get(name) == "ok")
+    ]
+    upsert(connection, run_outcome, reported)
+    statement_of_counts = (
+        select(run_outcome.c.outcome, func.count()).where(mine).group_by(run_outcome.c.outcome)
+    )
+    counted = {outcome: number for outcome, number in connection.execute(statement_of_counts)}
+    connection.execute(
+        update(sync_run)
+        .where(sync_run.c.run_id == run_id)
+        .values(
+            key_results_ok=counted.get("ok", 0),
+            key_results_failed=counted.get("failed", 0),
+            key_results_unchanged=counted.get("unchanged", 0),
+        )
+    )
+    if sum(counted.values()) >= run.key_results_expected:
+        end_run(connection, run_id, finished_at=published_at)
+
+
+def _unique(given: Iterable[T], key: Callable[[T], Any]) -> list[T]:
+    """The given things in order of their keys, each once."""
+    found: dict[Any, T] = {}
+    for one in given:
+        if found.setdefault(key(one), one) != one:
+            raise ValueError(f"{type(one).__name__} {key(one)!r} comes twice and differs")
+    return [found[name] for name in sorted(found)]
+
+
+def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), _BATCH):
+        yield rows[start : start + _BATCH]
+
+
+def _metric_key(one: MetricObservation) -> tuple[str, date, date, date]:
+    return one.metric, one.as_of, one.window.start_day, one.window.end_day
+
+
+def _history_row(one: KeyResultObservation) -> Row:
+    measurement = one.measurement
+    return {
+        "key_result_id": one.key_result_id,
+        "as_of": one.as_of,
+        "value": measurement.value,
+        "numerator": measurement.numerator,
+        "denominator": measurement.denominator,
+        "sample_size": measurement.sample_size,
+        "progress": one.progress,
+        "score": one.score,
+        "expected_progress": one.expected_progress,
+        "status": one.status,
+        "is_final": one.is_final,
+        "origin": one.origin,
+        "quality": tuple(sorted(set(one.quality))),
+        "definition_hash": one.definition_hash,
+    }
+
+
+def _metric_row(one: MetricObservation) -> Row:
+    measurement = one.measurement
+    return {
+        "metric": one.metric,
+        "as_of": one.as_of,
+        "window_start": one.window.start_day,
+        "window_end": one.window.end_day,
+        "value": measurement.value,
+        "numerator": measurement.numerator,
+        "denominator": measurement.denominator,
+        "sample_size": measurement.sample_size,
+        "quality": tuple(sorted(set(measurement.quality))),
+    }

@@ -1,0 +1,289 @@
+"""Reading what is published: current status, history, runs and pulls, as plain typed rows.
+
+Belongs here: SELECTs and the rows they give. Does not belong here: how rows are shown (commands)
+and anything that writes. Imports SQLAlchemy only, because reading commands should start fast.
+"""
+
+import dataclasses
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, or_, select
+
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.revisions import in_chunks
+from okr_sync.warehouse.tables import (
+    key_result,
+    key_result_current,
+    key_result_history,
+    source_pull,
+    sync_run,
+)
+
+_MEASURES = (
+    "value",
+    "numerator",
+    "denominator",
+    "sample_size",
+    "progress",
+    "score",
+    "expected_progress",
+    "status",
+    "quality",
+    "as_of",
+    "is_final",
+)
+
+
+@dataclass(frozen=True)
+class StatusRow:
+    """A key result with its number: the columns of `key_result` and `key_result_current`.
+
+    `freshness` is fresh, stale, failed or never, as of the instant of reading.
+    """
+
+    key_result_id: str
+    objective_id: str
+    team: str
+    cycle: str
+    cycle_start: date
+    cycle_end: date
+    title: str
+    metric: str
+    unit: str | None
+    baseline: Decimal | None
+    target: Decimal
+    goal_kind: str
+    commitment: str
+    indicator: str | None
+    owner: str | None
+    family: str
+    definition_hash: str
+    config_hash: str
+    defined_in: str
+    retired_at: datetime | None
+    value: Decimal | None
+    numerator: Decimal | None
+    denominator: Decimal | None
+    sample_size: int | None
+    progress: Decimal | None
+    score: Decimal | None
+    expected_progress: Decimal | None
+    status: str
+    freshness: str
+    quality: tuple[str, ...]
+    as_of: date | None
+    is_final: bool
+    measured_at: datetime | None
+    stale_after: datetime | None
+    run_id: str | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One revision of a key result's number for one day: the columns of `key_result_history`."""
+
+    key_result_id: str
+    as_of: date
+    revision: int
+    value: Decimal | None
+    numerator: Decimal | None
+    denominator: Decimal | None
+    sample_size: int | None
+    progress: Decimal | None
+    score: Decimal | None
+    expected_progress: Decimal | None
+    status: str
+    is_final: bool
+    origin: str
+    quality: tuple[str, ...]
+    definition_hash: str
+    recorded_at: datetime
+    superseded_at: datetime | None
+    run_id: str
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run: the columns of `sync_run`."""
+
+    run_id: str
+    started_at: datetime
+    finished_at: datetime | None
+    status: str
+    trigger: str
+    dagster_run_id: str | None
+    config_hash: str
+    key_results_expected: int
+    key_results_ok: int
+    key_results_failed: int
+    key_results_unchanged: int
+    error: str | None
+
+
+@dataclass(frozen=True)
+class PullRow:
+    """A pull of a run: the columns of `source_pull`; `quota` is what the API said is left."""
+
+    run_id: str
+    source: str
+    dataset: str
+    requests: int
+    rows: int
+    rows_expected: int | None
+    is_complete: bool
+    cursor_from: datetime | None
+    cursor_to: datetime | None
+    quota: Mapping[str, int]
+    seconds: float
+    error: str | None
+
+
+def status(
+    warehouse: Warehouse,
+    *,
+    now: datetime,
+    key_result_ids: Collection[str] | None = None,
+    as_of: date | None = None,
+) -> list[StatusRow]:
+    """Every key result that is not retired, with its current number, in order of id.
+
+    With `as_of` the numbers are the latest revisions for that day, `measured_at` is when they were
+    recorded, and a key result without one has no value; freshness and error still say whether the
+    key result is being kept up to date. Unknown ids are left out.
+    """
+    statement = (
+        select(key_result, *_other_columns())
+        .select_from(key_result.outerjoin(key_result_current))
+        .where(key_result.c.retired_at.is_(None))
+    )
+    with warehouse.read() as connection:
+        found = [
+            _filled(row, now)
+            for part in _by_ids(statement, key_result_ids)
+            for row in connection.execute(part).mappings()
+        ]
+        if as_of is not None:
+            then = _latest_of_day(connection, as_of, key_result_ids)
+            found = [_as_of_day(row, then.get(row["key_result_id"])) for row in found]
+    return sorted((StatusRow(**row) for row in found), key=lambda row: row.key_result_id)
+
+
+def history(
+    warehouse: Warehouse, key_result_id: str, *, as_known_on: datetime | None = None
+) -> list[HistoryRow]:
+    """All revisions of a key result's numbers, in order of day and revision.
+
+    With `as_known_on`, for each day only the revision that was the latest at that instant.
+    """
+    table = key_result_history.c
+    statement = select(key_result_history).where(table.key_result_id == key_result_id)
+    if as_known_on is not None:
+        statement = statement.where(
+            table.recorded_at <= as_known_on,
+            or_(table.superseded_at.is_(None), table.superseded_at > as_known_on),
+        )
+    statement = statement.order_by(table.as_of, table.revision)
+    with warehouse.read() as connection:
+        return [HistoryRow(**row) for row in connection.execute(statement).mappings()]
+
+
+def find_run(warehouse: Warehouse, run_id: str) -> RunRow | None:
+    """One run, or None if it has not begun."""
+    with warehouse.read() as connection:
+        found = connection.execute(select(sync_run).where(sync_run.c.run_id == run_id))
+        row = found.mappings().one_or_none()
+        return None if row is None else RunRow(**row)
+
+
+def last_runs(warehouse: Warehouse, limit: int = 10) -> list[RunRow]:
+    """The newest runs, newest first."""
+    statement = (
+        select(sync_run)
+        .order_by(sync_run.c.started_at.desc(), sync_run.c.run_id.desc())
+        .limit(limit)
+    )
+    with warehouse.read() as connection:
+        return [RunRow(**row) for row in connection.execute(statement).mappings()]
+
+
+def pulls(warehouse: Warehouse, run_id: str) -> list[PullRow]:
+    """The pulls of a run, in order of source and dataset."""
+    statement = select(source_pull).where(source_pull.c.run_id == run_id)
+    with warehouse.read() as connection:
+        found = [
+            PullRow(**dict(row) | {"quota": json.loads(row["quota"] or "{}")})
+            for row in connection.execute(statement).mappings()
+        ]
+    return sorted(found, key=lambda row: (row.source, row.dataset))
+
+
+def to_jsonable(row: StatusRow | HistoryRow | RunRow | PullRow) -> dict[str, Any]:
+    """The row as JSON-able data: decimals as numbers, days and times as ISO text (UTC as `Z`)."""
+    return {field.name: _jsonable(getattr(row, field.name)) for field in dataclasses.fields(row)}
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _other_columns() -> Sequence[Any]:
+    return [column for column in key_result_current.c if column.name != "key_result_id"]
+
+
+def _by_ids(
+    statement: Select[Any], key_result_ids: Collection[str] | None
+) -> Iterator[Select[Any]]:
+    if key_result_ids is None:
+        yield statement
+        return
+    for ids in in_chunks(sorted(set(key_result_ids))):
+        yield statement.where(statement.selected_columns.key_result_id.in_(ids))
+
+
+def _filled(row: Mapping[Any, Any], now: datetime) -> dict[str, Any]:
+    filled = dict(row)
+    if filled["status"] is None:  # defined, and nothing has been published of it yet
+        filled |= {"status": "no_data", "freshness": "never", "quality": (), "is_final": False}
+    stale_after = filled["stale_after"]
+    if filled["freshness"] == "fresh" and stale_after is not None and now > stale_after:
+        filled["freshness"] = "stale"
+    return filled
+
+
+def _latest_of_day(
+    connection: Connection, as_of: date, key_result_ids: Collection[str] | None
+) -> dict[str, Mapping[Any, Any]]:
+    table = key_result_history.c
+    statement = select(key_result_history).where(
+        and_(table.as_of == as_of, table.superseded_at.is_(None))
+    )
+    return {
+        row["key_result_id"]: row
+        for part in _by_ids(statement, key_result_ids)
+        for row in connection.execute(part).mappings()
+    }
+
+
+def _as_of_day(row: dict[str, Any], then: Mapping[Any, Any] | None) -> dict[str, Any]:
+    if then is None:
+        nothing = dict.fromkeys(_MEASURES) | {"status": "no_data", "quality": (), "is_final": False}
+        return row | nothing | {"measured_at": None, "run_id": None}
+    return (
+        row
+        | {name: then[name] for name in _MEASURES}
+        | {"measured_at": then["recorded_at"], "run_id": then["run_id"]}
+    )

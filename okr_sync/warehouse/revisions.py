@@ -1,0 +1,103 @@
+"""Append-only history with revisions: what changed is added, what did not writes nothing.
+
+Belongs here: the bitemporal rule, for any table with `revision`, `recorded_at`, `superseded_at` and
+`run_id`. Does not belong here: which numbers those are (publish).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of one row: `before` is the latest revision as it was, None if there was none.
+
+    `revision` is the latest one now; the same as before when nothing had changed.
+    """
+
+    row: Row
+    before: Row | None
+    revision: int
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether a revision was added."""
+        return self.before is None or self.before["revision"] != self.revision
+
+
+def append_revisions(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Row],
+    *,
+    compared: Sequence[str],
+    recorded_at: datetime,
+    run_id: str,
+) -> list[Recorded]:
+    """Add a revision for each row whose `compared` columns differ from its latest revision.
+
+    `rows` have the table's columns without revision, times and run; a key comes once. The caller's
+    transaction must be the only one that appends. The earlier revision's `superseded_at` is the
+    only thing that is ever changed in it.
+    """
+    keys = [column.name for column in table.primary_key if column.name != "revision"]
+    latest = _latest(connection, table, keys, rows)
+    results: list[Recorded] = []
+    added: list[Row] = []
+    superseded: list[Row] = []
+    for row in rows:
+        key = tuple(row[name] for name in keys)
+        before = latest.get(key)
+        if before is None:
+            at, revision = recorded_at, 1
+        elif all(before[name] == row[name] for name in compared):
+            results.append(Recorded(row, before, before["revision"]))
+            continue
+        else:
+            # Clocks of two machines differ: a revision never begins before the one it replaces.
+            at, revision = max(recorded_at, before["recorded_at"]), before["revision"] + 1
+            superseded.append(
+                {f"key_{name}": row[name] for name in keys}
+                | {"key_revision": before["revision"], "at": at}
+            )
+        added.append(row | {"revision": revision, "recorded_at": at, "run_id": run_id})
+        results.append(Recorded(row, before, revision))
+    if superseded:
+        statement = update(table).values(superseded_at=bindparam("at"))
+        for name in (*keys, "revision"):
+            statement = statement.where(table.c[name] == bindparam(f"key_{name}"))
+        connection.execute(statement, superseded)
+    if added:
+        connection.execute(insert(table), added)
+    return results
+
+
+def _latest(
+    connection: Connection, table: Table, keys: Sequence[str], rows: Sequence[Row]
+) -> dict[tuple[Any, ...], Row]:
+    if not rows:
+        return {}
+    first_key = keys[0]
+    days = [row["as_of"] for row in rows]
+    found: dict[tuple[Any, ...], Row] = {}
+    for names in in_chunks(sorted({row[first_key] for row in rows})):
+        statement = select(table).where(
+            table.c[first_key].in_(names),
+            table.c.as_of.between(min(days), max(days)),
+            table.c.superseded_at.is_(None),
+        )
+        for row in connection.execute(statement).mappings():
+            found[tuple(row[name] for name in keys)] = dict(row)
+    return found
+
+
+def in_chunks(values: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
+    """The values in pieces that fit the parameters of one statement in every engine."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

@@ -1,0 +1,197 @@
+"""The record of what was run: runs, their pulls, and the configuration they ran with.
+
+Belongs here: writing sync_run, source_pull and config_version. Does not belong here: the numbers of
+a run, which are counted where they are published (publish).
+"""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, func, or_, select, update
+
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.reads import RunRow
+from okr_sync.warehouse.tables import (
+    config_version,
+    evaluation,
+    run_outcome,
+    source_pull,
+    sync_run,
+)
+from okr_sync.warehouse.upsert import insert_missing, upsert
+
+DEAD_AFTER = timedelta(days=1)
+"""A run that has not ended after this long was killed: nothing runs that long."""
+
+_GIT_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class PullRecord:
+    """What one pull of one dataset did: the columns of `source_pull` without the run.
+
+    `quota` is what the API said is left, by name. `error` is for people and without secrets.
+    """
+
+    source: str
+    dataset: str
+    requests: int
+    rows: int
+    rows_expected: int | None
+    is_complete: bool
+    seconds: float
+    cursor_from: datetime | None = None
+    cursor_to: datetime | None = None
+    quota: Mapping[str, int] = field(default_factory=dict)
+    error: str | None = None
+
+
+def start_run(
+    warehouse: Warehouse,
+    *,
+    run_id: str,
+    trigger: str,
+    dagster_run_id: str | None,
+    config_hash: str,
+    expected: int,
+    started_at: datetime,
+) -> RunRow:
+    """Record that a run has begun, and return it; the first call for a Dagster run decides.
+
+    `trigger` is manual, schedule, backfill or dagster; `expected` is how many key results will be
+    published or fail.
+    """
+    row = {
+        "run_id": run_id,
+        "started_at": started_at,
+        "status": "running",
+        "trigger": trigger,
+        "dagster_run_id": dagster_run_id,
+        "config_hash": config_hash,
+        "key_results_expected": expected,
+        "key_results_ok": 0,
+        "key_results_failed": 0,
+        "key_results_unchanged": 0,
+    }
+    with warehouse.write() as connection:
+        insert_missing(connection, sync_run, [row])
+        mine = sync_run.c.run_id == run_id
+        if dagster_run_id is not None:
+            mine = or_(mine, sync_run.c.dagster_run_id == dagster_run_id)
+        found = connection.execute(select(sync_run).where(mine)).mappings().one()
+        return RunRow(**found)
+
+
+def record_pull(warehouse: Warehouse, run_id: str, pull: PullRecord) -> None:
+    """Record a pull; a later one of the same dataset in the same run takes its place."""
+    row = asdict(pull) | {
+        "run_id": run_id,
+        "quota": json.dumps(dict(pull.quota), sort_keys=True) if pull.quota else None,
+    }
+    with warehouse.write() as connection:
+        upsert(connection, source_pull, [row])
+
+
+def finish_run(
+    warehouse: Warehouse, run_id: str, *, finished_at: datetime, error: str | None = None
+) -> RunRow:
+    """End a run if its last publish has not ended it, and return it.
+
+    A run that ends with an error, or before every expected key result was reported, is `partial`
+    when some of them succeeded and `failed` otherwise. A run that has ended is left as it is.
+    """
+    with warehouse.write() as connection:
+        end_run(connection, run_id, finished_at=finished_at, error=error)
+        found = connection.execute(select(sync_run).where(sync_run.c.run_id == run_id))
+        return RunRow(**found.mappings().one())
+
+
+def end_run(
+    connection: Connection, run_id: str, *, finished_at: datetime, error: str | None = None
+) -> None:
+    """Set a running run's end from its counters, inside the caller's transaction."""
+    run = connection.execute(
+        select(sync_run).where(sync_run.c.run_id == run_id, sync_run.c.status == "running")
+    ).one_or_none()
+    if run is None:
+        return
+    good = run.key_results_ok + run.key_results_unchanged
+    if error is None and run.key_results_failed == 0 and good >= run.key_results_expected:
+        status = "success"
+    else:
+        status = "partial" if good else "failed"
+    connection.execute(
+        update(sync_run)
+        .where(sync_run.c.run_id == run_id)
+        .values(status=status, finished_at=finished_at, error=error)
+    )
+    clear_staging(connection)
+
+
+def mark_dead_runs(warehouse: Warehouse, *, now: datetime) -> int:
+    """Mark runs that have been `running` for longer than a day as failed; how many they were."""
+    dead = (sync_run.c.status == "running") & (sync_run.c.started_at < now - DEAD_AFTER)
+    with warehouse.read() as connection:
+        if not connection.scalar(select(func.count()).select_from(sync_run).where(dead)):
+            return 0
+    with warehouse.write() as connection:
+        marked = connection.execute(
+            update(sync_run)
+            .where(dead)
+            .values(
+                status="failed",
+                finished_at=now,
+                error="The run never reported its end: its process was stopped or killed.",
+            )
+        ).rowcount
+        clear_staging(connection)
+    return marked
+
+
+def clear_staging(connection: Connection) -> None:
+    """Delete what was staged by runs that have ended: only a running run can use it."""
+    running = select(sync_run.c.run_id).where(sync_run.c.status == "running")
+    for table in (evaluation, run_outcome):
+        connection.execute(delete(table).where(table.c.run_id.not_in(running)))
+
+
+def record_config_version(
+    warehouse: Warehouse,
+    *,
+    config_hash: str,
+    loaded_at: datetime,
+    files: Mapping[str, str],
+    folder: Path,
+) -> None:
+    """Keep the project's files as they are now, once per hash; `files` maps a path to its text."""
+    known = select(config_version.c.config_hash).where(config_version.c.config_hash == config_hash)
+    with warehouse.read() as connection:
+        if connection.execute(known).first() is not None:
+            return
+    row = {
+        "config_hash": config_hash,
+        "loaded_at": loaded_at,
+        "git_sha": git_sha(folder),
+        "body": json.dumps(dict(files), sort_keys=True, ensure_ascii=False),
+    }
+    with warehouse.write() as connection:
+        insert_missing(connection, config_version, [row])
+
+
+def git_sha(folder: Path) -> str | None:
+    """The commit that the folder's checkout is at; None outside of one or without git."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "--verify", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None

@@ -1,0 +1,82 @@
+"""Who may import whom (design, section 3), and what stays unloaded until it is used."""
+
+import importlib.util
+import pkgutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import okr_sync
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("dagster", "google.analytics", "google.auth", "grpc", "hubspot", "pandas", "numpy")
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The heavy packages that a fresh interpreter has loaded after the statement."""
+    report = f"import sys\n{statement}\nprint(*sorted(set(sys.modules) & set({HEAVY!r})))"
+    finished = subprocess.run(
+        [sys.executable, "-c", report], capture_output=True, text=True, check=True, timeout=120
+    )
+    return set(finished.stdout.split())
+
+
+def test_import_rules_hold() -> None:
+    """Core knows no connector and no Dagster, connectors no Dagster, as pyproject.toml says."""
+    if not (ROOT / "pyproject.toml").exists():
+        pytest.skip("the rules are in the source tree's pyproject.toml, which is not here")
+    command = Path(sys.executable).parent / "lint-imports"
+    finished = subprocess.run(
+        [str(command), "--no-cache"],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_every_part_of_okr_sync_is_in_the_layers() -> None:
+    """A new module beside the known ones can't slip past the import rules by not being named."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    named = {part.strip() for layer in layers for part in layer.split(":")}
+    parts = {f"okr_sync.{module.name}" for module in pkgutil.iter_modules(okr_sync.__path__)}
+    assert parts <= named
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["okr_sync.config.loader", "okr_sync.commands.check", "okr_sync.warehouse.connect"],
+)
+def test_light_modules_load_nothing_heavy(module: str) -> None:
+    """Checking YAML answers at once: neither Dagster nor a vendor's SDK is loaded for it."""
+    assert loaded_by(f"import {module}") == set()
+
+
+@pytest.mark.parametrize("argument", ["--version", "--help"])
+def test_command_line_starts_light(argument: str) -> None:
+    """`okr-sync --help` does not pay the seconds that Dagster's import costs."""
+    call = (
+        "from okr_sync.cli import main\n"
+        f"sys.argv = ['okr-sync', {argument!r}]\n"
+        "sys.stdout, out = sys.stderr, sys.stdout\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "sys.stdout = out"
+    )
+    assert loaded_by(call) == set()
+
+
+@pytest.mark.parametrize("package", ["assets", "connectors", "okr_sync"])
+def test_generic_names_are_ours(package: str) -> None:
+    """`assets` and `connectors` are names that another package could take: they must be ours."""
+    ours = importlib.util.find_spec("okr_sync")
+    found = importlib.util.find_spec(package)
+    assert ours is not None and ours.origin is not None
+    assert found is not None and found.origin is not None
+    assert Path(found.origin).parent.parent == Path(ours.origin).parent.parent
+    assert Path(found.origin).name == "__init__.py"

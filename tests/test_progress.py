@@ -1,0 +1,224 @@
+"""OKR arithmetic: progress, score, pace and status as tables of cases."""
+
+from datetime import date, timedelta
+from decimal import Decimal as D
+
+import pytest
+
+from okr_sync.config.models import (
+    AggMetric,
+    Aggregation,
+    ConversionMetric,
+    Cycle,
+    Family,
+    Goal,
+    GoalKind,
+    KeyResult,
+    Over,
+    OverKind,
+    Position,
+    StatusThresholds,
+)
+from okr_sync.metrics.measurement import Measurement
+from okr_sync.progress import Status, elapsed_share, judge, progress_toward, threshold_met
+
+CYCLE = Cycle("2026-Q1", date(2026, 1, 1), date(2026, 4, 11))  # 100 days
+HALF_WAY = date(2026, 2, 19)
+LAST_DAY = date(2026, 4, 10)
+
+
+def from_to(baseline: str, target: str) -> Goal:
+    return Goal(kind=GoalKind.FROM_TO, baseline=D(baseline), target=D(target))
+
+
+def at_least(low: str) -> Goal:
+    return Goal(kind=GoalKind.AT_LEAST, target=D(low), low=D(low))
+
+
+def at_most(high: str) -> Goal:
+    return Goal(kind=GoalKind.AT_MOST, target=D(high), high=D(high))
+
+
+def between(low: str, high: str) -> Goal:
+    return Goal(kind=GoalKind.BETWEEN, target=D(high), low=D(low), high=D(high))
+
+
+def key_result(
+    goal: Goal, commitment: str = "committed", over: Over | None = None
+) -> KeyResult:
+    return KeyResult(
+        key_result_id="team/kr",
+        objective_id="team/objective",
+        team="team",
+        title="A key result",
+        metric="m",
+        goal=goal,
+        cycle=CYCLE,
+        over=over or Over(),
+        commitment=commitment,
+        settle=timedelta(hours=48),
+        revise=timedelta(days=7),
+        defined_at=Position("okrs.yaml", 1, 1),
+    )
+
+
+def count_metric(min_n: int | None = None) -> AggMetric:
+    return AggMetric(
+        name="m",
+        dataset="hubspot.contacts",
+        family=Family.FUNNEL,
+        aggregation=Aggregation(agg="count"),
+        time="createdate",
+        min_n=min_n,
+    )
+
+
+@pytest.mark.parametrize(
+    ("baseline", "target", "value", "progress"),
+    [
+        ("18", "27", "18", "0"),
+        ("18", "27", "27", "1"),
+        ("18", "27", "22.5", "0.5"),
+        ("18", "27", "9", "-1"),
+        ("18", "27", "36", "2"),
+        ("40", "14", "27", "0.5"),
+        ("40", "14", "53", "-0.5"),
+        ("-20", "30", "5", "0.5"),
+    ],
+)
+def test_progress_is_linear_and_unclamped_in_both_directions(
+    baseline: str, target: str, value: str, progress: str
+) -> None:
+    """Progress is (value − baseline) ÷ (target − baseline) for rising, falling and crossing goals."""
+    assert progress_toward(from_to(baseline, target), D(value)) == D(progress)
+
+
+@pytest.mark.parametrize(
+    ("goal", "value", "met"),
+    [
+        (at_least("10"), "10", True),
+        (at_least("10"), "9.999", False),
+        (at_most("0.25"), "0.25", True),
+        (at_most("0.25"), "0.2501", False),
+        (between("5", "7"), "5", True),
+        (between("5", "7"), "7", True),
+        (between("5", "7"), "7.1", False),
+        (between("5", "7"), "4.9", False),
+    ],
+)
+def test_a_threshold_itself_counts_as_met(goal: Goal, value: str, met: bool) -> None:
+    """at_least, at_most and between include their bounds, and have no progress."""
+    assert threshold_met(goal, D(value)) is met
+    assert progress_toward(goal, D(value)) is None
+
+
+@pytest.mark.parametrize(
+    ("day", "share"),
+    [
+        (date(2025, 12, 31), "0"),
+        (date(2026, 1, 1), "0.01"),
+        (HALF_WAY, "0.5"),
+        (LAST_DAY, "1"),
+        (date(2026, 5, 1), "1"),
+    ],
+)
+def test_elapsed_share_counts_the_as_of_day_as_passed(day: date, share: str) -> None:
+    """Expected progress is the share of days passed by the end of the as-of day, within 0…1."""
+    assert elapsed_share(CYCLE, day) == D(share)
+
+
+@pytest.mark.parametrize(
+    ("value", "commitment", "day", "status"),
+    [
+        ("60", "committed", HALF_WAY, Status.EXCEEDING),  # 10 points ahead
+        ("59.9", "committed", HALF_WAY, Status.ON_TRACK),
+        ("33.5", "committed", HALF_WAY, Status.ON_TRACK),  # 16.5 points behind
+        ("33.4", "committed", HALF_WAY, Status.LAGGING),
+        ("17", "committed", HALF_WAY, Status.LAGGING),  # 33 points behind
+        ("16.9", "committed", HALF_WAY, Status.SEVERELY_LAGGING),
+        ("100", "committed", HALF_WAY, Status.ACHIEVED),
+        ("75", "committed", LAST_DAY, Status.LAGGING),
+        ("100", "aspirational", HALF_WAY, Status.EXCEEDING),
+        ("70", "aspirational", LAST_DAY, Status.ACHIEVED),
+        ("69.9", "aspirational", LAST_DAY, Status.LAGGING),
+    ],
+)
+def test_status_follows_points_behind_the_pace(
+    value: str, commitment: str, day: date, status: Status
+) -> None:
+    """Each status begins exactly at its threshold; what counts as achieved depends on commitment."""
+    standing = judge(
+        key_result(from_to("0", "100"), commitment),
+        count_metric(),
+        Measurement(D(value), sample_size=10),
+        day,
+        StatusThresholds(),
+    )
+    assert standing.status is status
+    assert standing.progress == D(value) / 100
+
+
+@pytest.mark.parametrize(
+    ("goal", "value", "day", "over", "status", "score"),
+    [
+        (at_least("200"), "110", HALF_WAY, None, Status.ON_TRACK, 0),
+        (at_least("200"), "20", HALF_WAY, None, Status.SEVERELY_LAGGING, 0),
+        (at_least("200"), "200", HALF_WAY, None, Status.ON_TRACK, 1),
+        (at_least("200"), "200", LAST_DAY, None, Status.ACHIEVED, 1),
+        (at_least("200"), "199", LAST_DAY, None, Status.SEVERELY_LAGGING, 0),
+        (at_least("200"), "20", HALF_WAY, Over(kind=OverKind.LAST, days=28), Status.LAGGING, 0),
+        (at_most("25"), "30", HALF_WAY, None, Status.LAGGING, 0),
+        (between("5", "7"), "6", HALF_WAY, None, Status.ON_TRACK, 1),
+    ],
+)
+def test_threshold_goals_are_met_or_not_and_growing_ones_have_a_pace(
+    goal: Goal, value: str, day: date, over: Over | None, status: Status, score: int
+) -> None:
+    """A threshold scores 0 or 1; a count over the cycle isn't called behind while it keeps its pace."""
+    standing = judge(
+        key_result(goal, over=over),
+        count_metric(),
+        Measurement(D(value), sample_size=10),
+        day,
+        StatusThresholds(),
+    )
+    assert (standing.status, standing.score) == (status, D(score))
+    assert standing.progress is None
+
+
+def test_below_min_n_keeps_value_and_progress_but_gives_no_score() -> None:
+    """Too small a sample is shown, flagged and not judged."""
+    standing = judge(
+        key_result(from_to("0", "100")),
+        count_metric(min_n=50),
+        Measurement(D(40), sample_size=49),
+        HALF_WAY,
+        StatusThresholds(),
+    )
+    assert standing.status is Status.INSUFFICIENT_DATA
+    assert (standing.progress, standing.score) == (D("0.4"), None)
+    assert standing.flags == ("below_min_n",)
+
+
+def test_no_value_is_no_data_unless_its_cohort_is_only_too_young() -> None:
+    """Nothing to measure is `no_data`; a cohort that has not matured is `insufficient_data`."""
+    metric = ConversionMetric(
+        name="m",
+        dataset="hubspot.contacts",
+        family=Family.CONVERSION,
+        from_time="a",
+        to_time="b",
+        within=timedelta(days=45),
+    )
+    kr = key_result(from_to("0", "1"))
+    nothing = judge(kr, metric, Measurement(None, sample_size=0), HALF_WAY, StatusThresholds())
+    young = judge(
+        kr,
+        metric,
+        Measurement(None, sample_size=0, quality=("immature:1.00",)),
+        HALF_WAY,
+        StatusThresholds(),
+    )
+    assert nothing.status is Status.NO_DATA
+    assert young.status is Status.INSUFFICIENT_DATA
+    assert (nothing.progress, nothing.score, nothing.expected_progress) == (None, None, D("0.5"))

@@ -1,0 +1,283 @@
+"""Opening a warehouse: created, migrated, shared, or refused with a text that helps."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from okr_sync.errors import WarehouseError
+from okr_sync.warehouse.address import default_url
+from okr_sync.warehouse.connect import HEAD, VERSION_TABLE, Warehouse, open_warehouse
+from okr_sync.warehouse.migrate import is_known
+from okr_sync.warehouse.tables import metadata
+
+CANARY = "s3cr3t-canary"
+
+
+@contextlib.contextmanager
+def unprivileged() -> Iterator[None]:
+    """Without root's right to write anywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user of the machine can look into."""
+    folder = Path(tempfile.mkdtemp(prefix="okr", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_migrations_make_the_tables_of_the_metadata(warehouse: Warehouse) -> None:
+    """tables.py and the migrations say the same, on both engines."""
+    with warehouse.read() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        assert compare_metadata(context, metadata) == []
+        inspector = inspect(connection)
+        for table in metadata.sorted_tables:  # what compare_metadata doesn't look at
+            keys = inspector.get_pk_constraint(table.name)["constrained_columns"]
+            assert keys == [column.name for column in table.primary_key]
+            foreign = {key["referred_table"] for key in inspector.get_foreign_keys(table.name)}
+            assert foreign == {key.column.table.name for key in table.foreign_keys}
+
+
+def test_head_is_the_newest_migration(warehouse: Warehouse) -> None:
+    """connect.HEAD, which spares the import of Alembic, is what the migrations lead to."""
+    with warehouse.read() as connection:
+        assert connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}")) == HEAD
+    assert is_known(HEAD)
+    assert not is_known("9999")
+
+
+def test_a_warehouse_that_is_up_to_date_opens_without_alembic(warehouse_url: str) -> None:
+    """Every command opens the warehouse; only the first one pays for the migrations."""
+    open_warehouse(warehouse_url).close()
+    code = (
+        "import sys; from okr_sync.warehouse.connect import open_warehouse;"
+        "open_warehouse(sys.argv[1]); sys.exit('alembic' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, warehouse_url], check=True)
+
+
+def test_reading_imports_no_migrations_and_no_binding_language() -> None:
+    """Reading commands start fast: okr_sync.warehouse.reads needs SQLAlchemy only."""
+    code = (
+        "import sys; import okr_sync.warehouse.reads;"
+        "sys.exit(' '.join({'alembic', 'pydantic', 'psycopg', 'dagster'} & set(sys.modules)) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_several_processes_open_a_new_warehouse_at_once(warehouse_url: str, tmp_path: Path) -> None:
+    """Whoever comes second waits and finds the tables made: nobody fails."""
+    code = (
+        "import os, sys, time\n"
+        "from okr_sync.warehouse.connect import open_warehouse\n"
+        "import okr_sync.warehouse.migrate\n"
+        "open(sys.argv[2] + '.' + str(os.getpid()), 'w').close()\n"
+        "while not os.path.exists(sys.argv[2]): time.sleep(0.001)\n"
+        "open_warehouse(sys.argv[1]).close()\n"
+    )
+    go = tmp_path / "go"
+    others = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, warehouse_url, str(go)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    while len(list(tmp_path.glob("go.*"))) < len(others):
+        assert all(other.poll() is None for other in others)
+        time.sleep(0.01)
+    go.touch()
+    for other in others:
+        _, errors = other.communicate(timeout=120)
+        assert other.returncode == 0, errors
+    open_warehouse(warehouse_url, migrate=False).close()
+
+
+def test_a_migration_that_is_interrupted_leaves_nothing(warehouse_url: str) -> None:
+    """All migrations are one transaction: killed before its end, the next opening starts anew."""
+    code = (
+        "import os, signal, sys\n"
+        "from sqlalchemy import event, Engine\n"
+        "from okr_sync.warehouse.connect import open_warehouse\n"
+        "def die(connection, cursor, statement, *rest):\n"
+        "    if 'CREATE TABLE source_pull' in statement: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "event.listen(Engine, 'before_cursor_execute', die)\n"
+        "open_warehouse(sys.argv[1])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, warehouse_url], check=False)
+    assert done.returncode == -9
+    with pytest.raises(WarehouseError, match="has no tables yet"):
+        open_warehouse(warehouse_url, migrate=False)
+    open_warehouse(warehouse_url).close()
+
+
+def test_without_migrate_nothing_is_made(warehouse_url: str, tmp_path: Path) -> None:
+    """A reading command on a project that was never synced says so and leaves no file behind."""
+    with pytest.raises(WarehouseError, match="Run `okr-sync sync` first"):
+        open_warehouse(warehouse_url, migrate=False)
+    with pytest.raises(WarehouseError, match="Run `okr-sync sync` first"):
+        open_warehouse(default_url(tmp_path), migrate=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_of_a_newer_version_are_refused(warehouse: Warehouse, warehouse_url: str) -> None:
+    """An old okr-sync must not write into tables that it doesn't know."""
+    with warehouse.write() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(WarehouseError, match="Upgrade okr-sync"):
+        open_warehouse(warehouse_url)
+
+
+def test_the_default_folder_is_made(tmp_path: Path) -> None:
+    """A project needs no preparation: .okr_sync is made when it is missing."""
+    open_warehouse(default_url(tmp_path)).close()
+    assert (tmp_path / ".okr_sync" / "warehouse.sqlite").is_file()
+
+
+def test_a_path_with_signs_of_urls_is_a_file(tmp_path: Path) -> None:
+    """A folder's name may hold ?, #, % and spaces."""
+    folder = tmp_path / "50% of #1? yes"
+    folder.mkdir()
+    open_warehouse(default_url(folder)).close()
+    assert (folder / ".okr_sync" / "warehouse.sqlite").is_file()
+
+
+def test_sqlite_settings(sqlite_url: str) -> None:
+    """Each connection waits for locks, checks foreign keys, and syncs its writes to the disk."""
+    warehouse = open_warehouse(sqlite_url)
+    with warehouse.read() as connection:
+        names = ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
+        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+    assert found == ["wal", 1, 2, 60_000]
+    warehouse.close()
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    """A folder that is not ours is not made: a typing error would scatter files."""
+    with pytest.raises(WarehouseError, match="doesn't exist. Make it") as caught:
+        open_warehouse(f"sqlite:///{tmp_path}/nowhere/w.sqlite")
+    assert str(tmp_path / "nowhere") in caught.value.user_text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_place_of_a_file(tmp_path: Path) -> None:
+    """Naming the folder instead of the file is told apart from other trouble."""
+    with pytest.raises(WarehouseError, match="is a folder"):
+        open_warehouse(f"sqlite:///{tmp_path}")
+
+
+def test_something_else_in_place_of_a_database(tmp_path: Path) -> None:
+    """Another file is refused and left as it is."""
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, " * 100)
+    with pytest.raises(WarehouseError, match="is not a SQLite database"):
+        open_warehouse(f"sqlite:///{path}")
+    assert path.read_text() == "not a database, " * 100
+
+
+def test_a_project_folder_that_is_read_only(open_folder: Path) -> None:
+    """A project may be read-only; the text then says which variable to set."""
+    open_folder.chmod(0o555)
+    with unprivileged(), pytest.raises(WarehouseError, match="Set OKR_SYNC_WAREHOUSE to a file"):
+        open_warehouse(default_url(open_folder))
+
+
+def test_a_warehouse_file_that_is_read_only(open_folder: Path) -> None:
+    """A warehouse that can't be written says so instead of a driver's error."""
+    path = open_folder / "w.sqlite"
+    open_warehouse(f"sqlite:///{path}").close()
+    path.chmod(0o444)
+    open_folder.chmod(0o777)
+    with unprivileged():
+        warehouse = open_warehouse(f"sqlite:///{path}")
+        with (
+            pytest.raises(WarehouseError, match="read-only"),
+            warehouse.write() as connection,
+        ):
+            connection.execute(text("DELETE FROM sync_run"))
+        warehouse.close()
+
+
+def test_a_server_that_is_down() -> None:
+    """Nothing listens there: the text names host and port and not the password."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(WarehouseError, match="can't be reached") as caught:
+        open_warehouse(f"postgresql://u:{CANARY}@127.0.0.1:{port}/db")
+    assert f"127.0.0.1:{port}" in caught.value.user_text
+    assert CANARY not in f"{caught.value.user_text} {caught.value.detail}"
+
+
+def test_a_database_that_does_not_exist(postgresql_server: str) -> None:
+    """A wrong name of the database is told apart from a server that is down."""
+    with pytest.raises(WarehouseError, match="is not on that server"):
+        open_warehouse(postgresql_server.replace("/postgres?", "/nowhere?"))
+
+
+def test_a_user_that_does_not_exist(postgresql_server: str) -> None:
+    """A wrong user name is told apart from a server that is down."""
+    with pytest.raises(WarehouseError, match="doesn't know that user"):
+        open_warehouse(postgresql_server.replace("//postgres:@", "//nobody:@"))
+
+
+@pytest.fixture
+def guarded_url(postgresql_server: str) -> Iterator[str]:
+    """A URL with a wrong password, for a user whose password the server checks."""
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute("CREATE ROLE guarded LOGIN PASSWORD 'right'")
+        found = connection.execute("SHOW hba_file").fetchone()
+        assert found is not None
+        rules = Path(found[0])
+        before = rules.read_text()
+        rules.write_text(f"local all guarded scram-sha-256\n{before}")
+        _reload(postgresql_server)
+        yield postgresql_server.replace("//postgres:@", f"//guarded:{CANARY}@")
+        rules.write_text(before)
+        _reload(postgresql_server)
+        connection.execute("DROP ROLE guarded")
+
+
+def _reload(server: str) -> None:
+    loaded = "SELECT pg_conf_load_time()"
+    with psycopg.connect(server, autocommit=True) as connection:
+        before = connection.execute(loaded).fetchone()
+        connection.execute("SELECT pg_reload_conf()")
+    while True:
+        with psycopg.connect(server, autocommit=True) as connection:
+            if connection.execute(loaded).fetchone() != before:
+                return
+
+
+def test_a_wrong_password(guarded_url: str) -> None:
+    """The refusal says what to check and never shows the password."""
+    with pytest.raises(WarehouseError, match="refused the user name or password") as caught:
+        open_warehouse(guarded_url)
+    shown = f"{caught.value!r} {caught.value.user_text} {caught.value.detail}"
+    assert CANARY not in shown
+    assert "guarded@" in shown
+    assert caught.value.__cause__ is None
