@@ -52,7 +52,7 @@ dev: demo
 		$(BIN)/dg dev -w workspace.yaml --host 127.0.0.1 --port 3000
 
 test: $(READY)
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

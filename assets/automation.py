@@ -6,20 +6,26 @@ Belongs here: what runs together and when. Does not belong here: what the steps 
 import dagster as dg
 
 from assets.keys import SYNC_JOB
+from assets.project import as_of_days
 from okr_sync.config.bundle import Bundle
 
 
-def sync_job() -> dg.UnresolvedAssetJobDefinition:
-    """Everything, source to key result, in one process: a spawned step would import it all again."""
-    return dg.define_asset_job(
+def automation(bundle: Bundle) -> dg.Definitions:
+    """The sync job and its schedule.
+
+    The job runs everything, source to key result, in one process: a spawned step would import it all
+    again, which costs more than most syncs.
+    """
+    job = dg.define_asset_job(
         SYNC_JOB,
         selection=dg.AssetSelection.all(),
         description="Pull the sources, evaluate the metrics, publish the key results.",
         executor_def=dg.in_process_executor,
     )
+    return dg.Definitions(jobs=[job], schedules=[_schedule(bundle, as_of_days(bundle))])
 
 
-def sync_schedule(bundle: Bundle, days: dg.DailyPartitionsDefinition) -> dg.ScheduleDefinition:
+def _schedule(bundle: Bundle, days: dg.DailyPartitionsDefinition) -> dg.ScheduleDefinition:
     """The project's `schedule`, in its time zone; each tick is a run as of the day it falls on."""
 
     def run_of_tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:

@@ -13,4 +13,8 @@ from okr_sync.config.models import Family
 
 def conversion_assets(bundle: Bundle) -> dg.AssetsDefinition | None:
     """The project's conversion metrics as one step; None if it has none."""
-    return family_assets(bundle, Family.CONVERSION, "A conversion is read over a cohort whose time to convert has passed.")
+    return family_assets(
+        bundle,
+        Family.CONVERSION,
+        "A conversion is read over a cohort whose time to convert has passed.",
+    )

@@ -13,4 +13,8 @@ from okr_sync.config.models import Family
 
 def engagement_assets(bundle: Bundle) -> dg.AssetsDefinition | None:
     """The project's engagement metrics as one step; None if it has none."""
-    return family_assets(bundle, Family.ENGAGEMENT, "Engagement metrics come from GA4 reports, by the property's days.")
+    return family_assets(
+        bundle,
+        Family.ENGAGEMENT,
+        "Engagement metrics come from GA4 reports, by the property's days.",
+    )

@@ -13,4 +13,6 @@ from okr_sync.config.models import Family
 
 def funnel_assets(bundle: Bundle) -> dg.AssetsDefinition | None:
     """The project's funnel metrics as one step; None if it has none."""
-    return family_assets(bundle, Family.FUNNEL, "Funnel metrics count and weigh contacts on their way to sales.")
+    return family_assets(
+        bundle, Family.FUNNEL, "Funnel metrics count and weigh contacts on their way to sales."
+    )

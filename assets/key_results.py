@@ -29,9 +29,7 @@ from okr_sync.warehouse.publish import PublishOutcome, publish
 
 def key_result_assets(bundle: Bundle) -> list[dg.AssetsDefinition]:
     """One subsettable, day-partitioned multi-asset for each team."""
-    return [
-        _team_step(bundle, team, found) for team, found in key_results_by_team(bundle).items()
-    ]
+    return [_team_step(bundle, team, found) for team, found in key_results_by_team(bundle).items()]
 
 
 def _team_step(bundle: Bundle, team: str, found: list[KeyResult]) -> dg.AssetsDefinition:
@@ -55,9 +53,7 @@ def _team_step(bundle: Bundle, team: str, found: list[KeyResult]) -> dg.AssetsDe
         published = _publish(bundle, team, list(wanted.values()), warehouse, scope, clock)
         for key, key_result in wanted.items():
             if key_result.key_result_id not in published.failures:
-                yield dg.MaterializeResult(
-                    asset_key=key, metadata=_metadata(key_result, published)
-                )
+                yield dg.MaterializeResult(asset_key=key, metadata=_metadata(key_result, published))
         outcome = published.outcome
         reporter.say(
             f"{team}: {outcome.new} new, {outcome.revised} revised, {outcome.unchanged} unchanged"

@@ -144,6 +144,4 @@ def _told(result: PullResult) -> str:
     name = f"{result.source}.{result.dataset}"
     if result.error:
         return f"{name}: {result.error}"
-    return (
-        f"{name}: {result.rows:,} rows in {result.requests:,} requests, {result.seconds:.1f} s"
-    )
+    return f"{name}: {result.rows:,} rows in {result.requests:,} requests, {result.seconds:.1f} s"

@@ -11,13 +11,12 @@ from typing import Any
 
 import dagster as dg
 
-from assets.automation import sync_job, sync_schedule
+from assets.automation import automation
 from assets.conversion import conversion_assets
 from assets.engagement import engagement_assets
 from assets.funnel import funnel_assets
 from assets.key_results import key_result_assets
 from assets.pipeline import pipeline_assets
-from assets.project import as_of_days
 from assets.resources import default_resources
 from assets.sources import source_assets
 from okr_sync.config.bundle import Bundle
@@ -44,13 +43,12 @@ def build_definitions(
         *(family for family in families if family is not None),
         *key_result_assets(bundle),
     ]
-    return dg.Definitions(
+    graph = dg.Definitions(
         assets=assets,
-        jobs=[sync_job()] if assets else [],
-        schedules=[sync_schedule(bundle, as_of_days(bundle))] if assets else [],
         resources={**default_resources(bundle), **(resources or {})},
         executor=dg.in_process_executor,
     )
+    return dg.Definitions.merge(graph, automation(bundle)) if assets else graph
 
 
 @dg.definitions

@@ -43,9 +43,7 @@ def between(low: str, high: str) -> Goal:
     return Goal(kind=GoalKind.BETWEEN, target=D(high), low=D(low), high=D(high))
 
 
-def key_result(
-    goal: Goal, commitment: str = "committed", over: Over | None = None
-) -> KeyResult:
+def key_result(goal: Goal, commitment: str = "committed", over: Over | None = None) -> KeyResult:
     return KeyResult(
         key_result_id="team/kr",
         objective_id="team/objective",

@@ -47,6 +47,12 @@ def open_client(
         return BetaAnalyticsDataClient(transport=BetaAnalyticsDataGrpcTransport(channel=channel))
     credentials = _credentials(source, environ)
     if endpoint.scheme == "http":
+        from google.oauth2 import service_account
+
+        from connectors.ga4.local_token import LocalTokenCredentials
+
+        if isinstance(credentials, service_account.Credentials):
+            credentials = LocalTokenCredentials(credentials)
         client = BetaAnalyticsDataClient(
             credentials=credentials,
             transport="rest",
@@ -85,7 +91,7 @@ def _credentials(source: Ga4Source, environ: Mapping[str, str]) -> Any:
             credentials, _ = google.auth.default(scopes=[READ_SCOPE])
         except DefaultCredentialsError as error:
             raise SourceError(
-                f"Source {source.name}: no Google credentials were found. Set "
+                f"Source {source.name}: no usable Google credentials were found. Set "
                 "GOOGLE_APPLICATION_CREDENTIALS to the path of a service account's JSON key file "
                 f"(or run `gcloud auth application-default login`), {access}",
                 type(error).__name__,
@@ -169,7 +175,7 @@ def _of_api(error: Any) -> tuple[int, str, str]:
             return 0, Reason.DROPPED, ""
     if grpc_status == "DEADLINE_EXCEEDED":
         return 0, Reason.TIMED_OUT, ""
-    return int(error.code), f"{grpc_status} {error.reason or ''}".strip(), message
+    return int(error.code or 500), f"{grpc_status} {error.reason or ''}".strip(), message
 
 
 def _of_transport(error: Exception) -> tuple[int, str]:

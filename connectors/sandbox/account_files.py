@@ -31,11 +31,12 @@ from connectors.sandbox.account import (
 from connectors.sandbox.file_rows import bad_file, bad_row, read_header, read_json, read_rows
 from connectors.sandbox.hubspot_emails import COUNTERS
 from connectors.sandbox.hubspot_limits import TIERS
-from connectors.sandbox.hubspot_properties import PropertyType, epoch_millis
+from connectors.sandbox.hubspot_properties import PropertyType, epoch_millis, is_whole
 from connectors.sandbox.records import RecordTable, iso_millis, modified_property
 from okr_sync.errors import OkrSyncError
 
 _NOT_OBJECTS = ("marketing_emails", "owners")
+_LAST_MILLIS = 253_402_300_799_999  # the end of the year 9999
 _SEND_TIME = ("publishDate", "publishedAt", "published_at")
 
 
@@ -83,7 +84,7 @@ def _load_hubspot(account: Account, folder: Path) -> None:
     owners = folder / "owners.csv"
     if owners.is_file():
         for number, row in read_rows(owners, ("id",)):
-            if not row["id"].isdigit():
+            if not is_whole(row["id"]):
                 raise bad_row(owners, number, f"id is {row['id']!r}", "Give a whole number")
             account.owners.append(row)
 
@@ -101,7 +102,7 @@ def _table(file: Path) -> RecordTable:
                     "Name the column lastmodifieddate",
                 )
         text = row["hs_object_id"]
-        if not text.isdigit() or text.startswith("0"):
+        if not is_whole(text) or text.startswith("0"):
             raise bad_row(file, number, f"hs_object_id is {text!r}", "Give a whole number above 0")
         if int(text) in table:
             raise bad_row(file, number, f"hs_object_id {text} comes twice", "Keep one of the rows")
@@ -127,7 +128,7 @@ def _load_join(account: Account, file: Path) -> None:
         ids = []
         for name, object_type in ((f"{one}_id", from_type), (f"{other}_id", to_type)):
             text = row[name]
-            if not text.isdigit() or int(text) not in account.table(object_type):
+            if not is_whole(text) or int(text) not in account.table(object_type):
                 raise bad_row(
                     file, number, f"{name} {text!r} is not in {object_type}.csv", "Fix the id"
                 )
@@ -185,12 +186,12 @@ def _option(file: Path, name: str, given: Any) -> tuple[str, str]:
 
 
 def _email(file: Path, number: int, row: dict[str, str]) -> MarketingEmail:
-    if not row["id"].isdigit():
+    if not is_whole(row["id"]):
         raise bad_row(file, number, f"id is {row['id']!r}", "Give a whole number")
     counters = {}
     for name in COUNTERS:
         text = row.get(name) or "0"
-        if not text.isdigit():
+        if not is_whole(text):
             raise bad_row(file, number, f"{name} is {text!r}", "Give a whole number of 0 or more")
         counters[name] = int(text)
     if "selected" not in row:
@@ -209,7 +210,7 @@ def _email(file: Path, number: int, row: dict[str, str]) -> MarketingEmail:
 
 def _moment(file: Path, number: int, name: str, text: str) -> str:
     millis = epoch_millis(text)
-    if millis is None:
+    if millis is None or millis > _LAST_MILLIS:
         raise bad_row(file, number, f"{name} is {text!r}", "Write it as 2026-01-31T09:00:00.000Z")
     return iso_millis(datetime.fromtimestamp(millis / 1000, UTC))
 

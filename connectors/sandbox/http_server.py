@@ -6,6 +6,7 @@ where a response is sent. Does not belong here: what is answered (an `App` decid
 """
 
 import gzip
+import re
 import socket
 import threading
 from collections import Counter
@@ -22,6 +23,7 @@ import orjson
 from okr_sync.errors import OkrSyncError
 
 _GZIP_FROM_BYTES = 1024
+_LENGTH = re.compile(r"[0-9]{1,12}")
 _LARGEST_BODY_BYTES = 16 * 1024 * 1024
 _STOP_SECONDS = 5.0
 
@@ -234,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _read_body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "0")
-        if self.headers.get("Transfer-Encoding") or not length.isdigit():
+        if self.headers.get("Transfer-Encoding") or not _LENGTH.fullmatch(length):
             self.close_connection = True
             self._send(Response(HTTPStatus.LENGTH_REQUIRED), "")
             return None

@@ -18,6 +18,7 @@ from connectors.sandbox.hubspot_paging import (
     next_page,
     page_size,
 )
+from connectors.sandbox.hubspot_properties import is_whole
 from connectors.sandbox.hubspot_search_request import read_object
 from connectors.sandbox.records import iso_millis
 
@@ -39,7 +40,7 @@ class AssociationEndpoints:
         kind = _token_kind(from_type, parameters["objectId"], to_type)
         after = decode_after(request, kind)
         text = parameters["objectId"]
-        record = self._account.record(from_type, int(text)) if text.isdigit() else None
+        record = self._account.record(from_type, int(text)) if is_whole(text) else None
         if record is None or record.archived_at is not None:
             raise not_found()
         results, last = self._page(from_type, record.id, to_type, after, limit)
@@ -60,7 +61,7 @@ class AssociationEndpoints:
         started = self._account.clock()
         results = []
         for text, given in zip(ids, content["inputs"], strict=True):
-            if not text.isdigit():
+            if not is_whole(text):
                 raise invalid(f"The id {text!r} is not a whole number.")
             kind = _token_kind(from_type, text, to_type)
             token = given.get("after")

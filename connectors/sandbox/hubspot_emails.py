@@ -20,6 +20,7 @@ from connectors.sandbox.hubspot_paging import (
     page_size,
     values,
 )
+from connectors.sandbox.hubspot_properties import is_whole
 from connectors.sandbox.records import UNKNOWN_TIME, iso_millis
 
 COUNTERS = (
@@ -116,7 +117,7 @@ class EmailEndpoints:
         if start > end:
             raise invalid("startTimestamp lies after endTimestamp.")
         wanted = values(request, "emailIds")
-        if any(not text.isdigit() for text in wanted):
+        if any(not is_whole(text) for text in wanted):
             raise invalid("emailIds must be whole numbers.")
         ids = {int(text) for text in wanted}
         return [

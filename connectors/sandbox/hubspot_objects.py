@@ -20,7 +20,7 @@ from connectors.sandbox.hubspot_paging import (
     page_size,
     values,
 )
-from connectors.sandbox.hubspot_properties import constant_properties, default_properties
+from connectors.sandbox.hubspot_properties import constant_properties, default_properties, is_whole
 from connectors.sandbox.hubspot_schema import Schema
 from connectors.sandbox.hubspot_search_request import read_object, read_search, text_list
 from connectors.sandbox.records import Record, iso_millis
@@ -140,7 +140,7 @@ class ObjectEndpoints:
         return tuple(sorted({*known, *constant_properties(object_type)}))
 
     def _find(self, object_type: str, text: str, *, archived: bool) -> Record | None:
-        if not text.isdigit():
+        if not is_whole(text):
             return None
         record = self._account.record(object_type, int(text))
         if record is None or (record.archived_at is not None) is not archived:

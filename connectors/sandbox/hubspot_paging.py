@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from connectors.sandbox.http_server import Request
 from connectors.sandbox.hubspot_errors import invalid
+from connectors.sandbox.hubspot_properties import is_whole
 
 
 def page_size(request: Request, *, default: int, most: int) -> int:
@@ -18,7 +19,7 @@ def page_size(request: Request, *, default: int, most: int) -> int:
     text = request.value("limit")
     if text is None:
         return default
-    if not text.isdigit() or not 1 <= int(text) <= most:
+    if not is_whole(text) or not 1 <= int(text) <= most:
         raise invalid(f"limit is {text!r}; it must be a whole number from 1 to {most}.")
     return int(text)
 
@@ -56,7 +57,7 @@ def after_item(token: str, kind: str) -> int:
     except (Base64Error, UnicodeError, ValueError):
         text = ""
     its_kind, _, last = text.rpartition(":")
-    if its_kind != kind or not last.isdigit():
+    if its_kind != kind or not is_whole(last):
         raise invalid(f"after is {token!r}, which no page of this list gave.")
     return int(last)
 

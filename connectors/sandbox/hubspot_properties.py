@@ -117,7 +117,8 @@ TRAFFIC_SOURCES: tuple[tuple[str, str], ...] = tuple(
 
 _DATE_NAME = re.compile(r"date$|_date_|^hs_(v2_)?(date|latest_time|time)_|_at$|timestamp$")
 _CODE_NAME = re.compile(r"stage|pipeline|(^|_)(id|ids|code|zip|phone)$")
-_PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_PLAIN_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_WHOLE = re.compile(r"[0-9]{1,18}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -161,6 +162,11 @@ def infer_type(name: str, values: Iterable[str | None]) -> PropertyType:
     return _STRING
 
 
+def is_whole(text: str) -> bool:
+    """Whether a text is a whole number of 0 or more that an id or a limit can be (18 digits)."""
+    return _WHOLE.fullmatch(text) is not None
+
+
 def number(text: str) -> float | None:
     """A plain decimal number, or None when the text is something else."""
     return float(text) if _PLAIN_NUMBER.fullmatch(text) else None
@@ -168,7 +174,7 @@ def number(text: str) -> float | None:
 
 def epoch_millis(text: str) -> int | None:
     """Milliseconds since 1970 UTC of an ISO time with an offset, an ISO day or a whole number."""
-    if text.isdigit() and len(text) > len("20260131"):
+    if is_whole(text) and len(text) > len("20260131"):
         return int(text)
     try:
         moment = datetime.fromisoformat(text)

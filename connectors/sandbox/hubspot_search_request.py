@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from connectors.sandbox.hubspot_errors import invalid, unknown_property
-from connectors.sandbox.hubspot_properties import PropertyType, epoch_millis, number
+from connectors.sandbox.hubspot_properties import PropertyType, epoch_millis, is_whole, number
 
 LARGEST_BODY = 3000
 _LARGEST_PAGE = 200
@@ -121,7 +121,7 @@ def _offset(given: object) -> int:
 def _whole(given: object) -> int | None:
     if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
         return given
-    if isinstance(given, str) and given.isdigit():
+    if isinstance(given, str) and is_whole(given):
         return int(given)
     return None
 
@@ -205,7 +205,7 @@ def comparable(text: str, kind: PropertyType) -> float | None:
     if kind is PropertyType.NUMBER:
         return number(text)
     millis = epoch_millis(text)
-    if millis is None and text.lstrip("-").isdigit():
+    if millis is None and is_whole(text.removeprefix("-")):
         millis = int(text)  # a search gives times before 2001 in few digits, or negative ones
     return None if millis is None else float(millis)
 

@@ -25,6 +25,7 @@ from connectors.sandbox.hubspot_properties import (
     LIFECYCLE_STAGES,
     TRAFFIC_SOURCES,
     PropertyType,
+    is_whole,
     standard_properties,
 )
 from connectors.sandbox.hubspot_schema import Schema
@@ -247,7 +248,7 @@ _PIPELINE_TIMES = {"createdAt": _PIPELINE_TIME, "updatedAt": _PIPELINE_TIME}
 
 
 def _owner(row: Mapping[str, str]) -> dict[str, Any]:
-    user_id = int(row["userId"]) if row.get("userId", "").isdigit() else None
+    user_id = int(row["userId"]) if is_whole(row.get("userId", "")) else None
     archived = row.get("archived") == "true"
     return {
         "id": row["id"],

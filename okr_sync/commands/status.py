@@ -33,9 +33,7 @@ _COLOURS = {
 _BAR_CELLS = 10
 
 
-def run_status(
-    folder: Path, key_results: Sequence[str], as_of: date | None, as_json: bool
-) -> int:
+def run_status(folder: Path, key_results: Sequence[str], as_of: date | None, as_json: bool) -> int:
     """Print the status; exit status 1 if any key result shown is failed or quarantined."""
     with opened(folder) as (bundle, warehouse):
         rows = status(warehouse, now=datetime.now(UTC), as_of=as_of)

@@ -132,9 +132,7 @@ def _unexpected_error(result: dg.ExecuteInProcessResult) -> str | None:
     return None
 
 
-def _summary(
-    bundle: Bundle, warehouse: Warehouse, run: RunRow, chosen: Sequence[str]
-) -> int:
+def _summary(bundle: Bundle, warehouse: Warehouse, run: RunRow, chosen: Sequence[str]) -> int:
     click.echo(
         f"{run.status}: {run.key_results_ok} changed, {run.key_results_unchanged} unchanged, "
         f"{run.key_results_failed} failed"

@@ -35,13 +35,14 @@ def check_names(drafts: Sequence[Draft[T]], what: str, rule: str, findings: Find
         if len(same) < 2:
             continue
         for draft in same:
-            others = listed((str(other.position) for other in same if other is not draft), "and")
+            other = same[1] if draft is same[0] else same[0]
+            more = f" (and {len(same) - 2} times more)" if len(same) > 2 else ""
             own = Findings()
             draft.reject(
                 own.error(
                     draft.position,
                     rule,
-                    f"The {what} {quoted(name)} is defined again at {others}.",
+                    f"The {what} {quoted(name)} is defined again at {other.position}{more}.",
                     "Keep one of them, or rename one.",
                 )
             )

@@ -216,7 +216,7 @@ class _Builder:
         # Escapes such as "\0" can make what the text itself may not hold.
         if _CONTROL.search(event.value):
             self.problems.append(_control_character(position))
-        is_plain = event.style is None
+        is_plain = not event.style  # libyaml says "" where PyYAML says None
         if is_plain and event.value == "<<" and self._open and self._open[-1].wants_key:
             self._note(
                 event,

@@ -32,6 +32,7 @@ from okr_sync.metrics.report_fields import Additivity, additivity, parts
 from okr_sync.metrics.report_reads import ReportRead, report_reads
 from okr_sync.metrics.spans import Span
 from okr_sync.warehouse.encoding import MICROS, from_micros
+from okr_sync.warehouse.report_store import ReportKey, refusal
 from okr_sync.warehouse.tables import source_report_day, source_report_window, source_state
 
 
@@ -203,13 +204,16 @@ def evaluate_reports(
     answers: Answers = {}
     refusals: Refusals = {}
     for question in questions:
+        metric = question.metric
         try:
-            for span in question.spans:
-                answers[question.metric.name, span] = _measure(
-                    question.metric, reads[question.metric.name], figures, span, zone_flags
-                )
+            for read in reads[metric.name]:
+                figures.check(read)
+            answers |= {
+                (metric.name, span): _measure(metric, reads[metric.name], figures, span, zone_flags)
+                for span in question.spans
+            }
         except SourceError as error:
-            refusals[question.metric.name] = f"Metric {question.metric.name}: {error.user_text}"
+            refusals[metric.name] = f"Metric {metric.name}: {error.user_text}"
     return answers, refusals
 
 
@@ -233,6 +237,14 @@ class _Figures:
             )
         quality |= self.flags.get((number, series, metric), set())
         return found
+
+    def check(self, read: ReportRead) -> None:
+        """Raise what GA4 refused this read with, whatever was stored before it did."""
+        key = ReportKey(self.store.source, self.store.dataset, read.where.key())
+        for name in (*read.daily, *read.exact):
+            text = refusal(self.store.connection, key, name)
+            if text is not None:
+                raise SourceError(text)
 
     def window(self, span: Span, series: str, metric: str, quality: set[str]) -> Decimal | None:
         first, last = _days_of(span)

@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from okr_sync.config.bundle import Bundle
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.definitions import retire
 from okr_sync.warehouse.observations import KeyResultFailure
-from okr_sync.warehouse.publish import publish, retire
+from okr_sync.warehouse.publish import publish
 from okr_sync.warehouse.tables import key_result
 
 
@@ -58,4 +59,4 @@ def publish_quarantined(
             measured_at=published_at,
         )
     kept = {*bundle.key_results, *(failure.key_result_id for failure in failures)}
-    retire(warehouse, kept, published_at)
+    retire(warehouse, present=kept, retired_at=published_at)

@@ -20,6 +20,7 @@ from okr_sync.warehouse.tables import (
     source_report_window,
     source_state,
 )
+from okr_sync.warehouse.upsert import upsert
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,6 @@ def replace_days(
     `figures` is by metric; a day that is absent from it is stored as an explicit 0. Raises
     SourceError for a value that millionths in a BIGINT can't hold.
     """
-    table = source_report_day
     rows: list[dict[str, object]] = []
     for metric, daily in figures.items():
         for offset in range((last_day - first_day).days + 1):
@@ -93,18 +93,7 @@ def replace_days(
                     "read_at": read_at,
                 }
             )
-    if not rows:
-        return
-    connection.execute(
-        delete(table).where(
-            table.c.source == key.source,
-            table.c.dataset == key.dataset,
-            table.c.series == key.series,
-            table.c.metric.in_(sorted(figures)),
-            table.c.day.between(first_day, last_day),
-        )
-    )
-    connection.execute(insert(table), rows)
+    upsert(connection, source_report_day, rows)
 
 
 def put_windows(
@@ -114,38 +103,26 @@ def put_windows(
     read_at: datetime,
 ) -> None:
     """Store figures of exact windows, each replacing what was known of the same window."""
-    table = source_report_window
-    # A key twice in one statement behaves differently in each engine: the last one counts.
+    # A key must not come twice in one statement: the last one counts.
     latest = {(each.metric, each.first_day, each.last_day): each for each in figures}
-    for metric, first_day, last_day in latest:
-        connection.execute(
-            delete(table).where(
-                table.c.source == key.source,
-                table.c.dataset == key.dataset,
-                table.c.series == key.series,
-                table.c.metric == metric,
-                table.c.first_day == first_day,
-                table.c.last_day == last_day,
-            )
-        )
-    if latest:
-        connection.execute(
-            insert(table),
-            [
-                {
-                    "source": key.source,
-                    "dataset": key.dataset,
-                    "series": key.series,
-                    "metric": each.metric,
-                    "first_day": each.first_day,
-                    "last_day": each.last_day,
-                    "value": each.value,
-                    "quality": each.quality,
-                    "read_at": read_at,
-                }
-                for each in latest.values()
-            ],
-        )
+    upsert(
+        connection,
+        source_report_window,
+        [
+            {
+                "source": key.source,
+                "dataset": key.dataset,
+                "series": key.series,
+                "metric": each.metric,
+                "first_day": each.first_day,
+                "last_day": each.last_day,
+                "value": each.value,
+                "quality": each.quality,
+                "read_at": read_at,
+            }
+            for each in latest.values()
+        ],
+    )
 
 
 def days_present(
@@ -210,20 +187,19 @@ def record_account(
                 delete(table).where(table.c.source == source, table.c.dataset == dataset)
             )
         known = None
-    connection.execute(
-        delete(source_state).where(
-            source_state.c.source == source, source_state.c.dataset == dataset
-        )
-    )
-    connection.execute(
-        insert(source_state).values(
-            source=source,
-            dataset=dataset,
-            complete_at=at,
-            account=account.account,
-            time_zone=account.time_zone or (known.time_zone if known else None),
-            currency=account.currency or (known.currency if known else None),
-        )
+    upsert(
+        connection,
+        source_state,
+        [
+            {
+                "source": source,
+                "dataset": dataset,
+                "complete_at": at,
+                "account": account.account,
+                "time_zone": account.time_zone or (known.time_zone if known else None),
+                "currency": account.currency or (known.currency if known else None),
+            }
+        ],
     )
 
 

@@ -52,7 +52,7 @@ def test_another_seed_is_another_company(account: Path, tmp_path: Path) -> None:
 def test_the_sandbox_reads_it(account: Path) -> None:
     """The folder is in the sandbox's own format, complete."""
     loaded = load_account(account)
-    assert loaded.hubspot is not None and loaded.ga4 is not None
+    assert loaded.hubspot is not None and loaded.has_ga4
     assert len(loaded.owners) == 6
     assert len(loaded.emails) == 60
     assert set(loaded.tables) == {"companies", "contacts", "deals"}

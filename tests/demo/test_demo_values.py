@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -186,33 +185,29 @@ def okr_sync(*arguments: str, warehouse: str) -> "subprocess.CompletedProcess[st
 
 
 @pytest.fixture
-def statuses(
-    account: Path, tmp_path: Path, warehouse_url: str
-) -> Callable[[], dict[str, dict[str, Any]]]:
-    """Syncs the demo and reads its status: key result id → the row of `okr-sync status --json`."""
+def project(tmp_path: Path) -> Path:
+    """A copy of the demo's project."""
     with as_file(files("okr_sync.demo") / "project") as packaged:
-        project = shutil.copytree(packaged, tmp_path / "project")
+        return Path(shutil.copytree(packaged, tmp_path / "project"))
+
+
+def synced(account: Path, project: Path, warehouse: str) -> dict[str, dict[str, Any]]:
+    """Sync the demo and read `okr-sync status --json`: key result id → its row."""
+    where = ("--project", str(project))
     command = str(Path(sys.executable).parent / "okr-sync")
-
-    def sync_and_read() -> dict[str, dict[str, Any]]:
-        where = ("--project", str(project))
-        synced = okr_sync(
-            *("sandbox", str(account), "--", command, "sync", *where, "--as-of", AS_OF),
-            warehouse=warehouse_url,
-        )
-        assert synced.returncode == 0, synced.stdout + synced.stderr
-        read = okr_sync("status", *where, "--json", warehouse=warehouse_url)
-        assert read.returncode == 0, read.stderr
-        return {row["key_result_id"]: row for row in json.loads(read.stdout)}
-
-    return sync_and_read
+    sync = okr_sync(
+        *("sandbox", str(account), "--", command, "sync", *where, "--as-of", AS_OF),
+        warehouse=warehouse,
+    )
+    assert sync.returncode == 0, sync.stdout + sync.stderr
+    read = okr_sync("status", *where, "--json", warehouse=warehouse)
+    assert read.returncode == 0, read.stderr
+    return {row["key_result_id"]: row for row in json.loads(read.stdout)}
 
 
-def test_demo_shows_what_pandas_computes(
-    account: Path, statuses: Callable[[], dict[str, dict[str, Any]]]
-) -> None:
+def test_demo_shows_what_pandas_computes(account: Path, project: Path, warehouse_url: str) -> None:
     """Every value, its parts and its progress agree to 1e-9, on SQLite and on PostgreSQL."""
-    shown = statuses()
+    shown = synced(account, project, warehouse_url)
     wanted = expected(account)
     assert set(shown) == set(wanted)
     for key, want in wanted.items():
@@ -232,11 +227,9 @@ def test_demo_shows_what_pandas_computes(
             assert float(row["progress"]) == pytest.approx(progress, rel=1e-9), key
 
 
-def test_demo_has_something_of_everything(
-    statuses: Callable[[], dict[str, dict[str, Any]]],
-) -> None:
+def test_demo_has_something_of_everything(account: Path, project: Path, sqlite_url: str) -> None:
     """The demo shows all four families and most statuses; a table of one colour teaches nothing."""
-    shown = statuses()
+    shown = synced(account, project, sqlite_url)
     assert {row["family"] for row in shown.values()} == {
         "conversion",
         "funnel",

@@ -48,7 +48,12 @@ def test_a_local_day_begins_and_lasts_as_its_clocks_say(
     [
         (Over(), date(2026, 2, 10), date(2026, 1, 1), date(2026, 2, 10)),
         (Over(), date(2026, 6, 1), date(2026, 1, 1), date(2026, 3, 31)),
-        (Over(kind=OverKind.LAST, days=28), date(2026, 2, 10), date(2026, 1, 14), date(2026, 2, 10)),
+        (
+            Over(kind=OverKind.LAST, days=28),
+            date(2026, 2, 10),
+            date(2026, 1, 14),
+            date(2026, 2, 10),
+        ),
         (Over(kind=OverKind.LAST, days=28), date(2026, 6, 1), date(2026, 3, 4), date(2026, 3, 31)),
         (Over(kind=OverKind.LAST, days=1), date(2026, 3, 1), date(2026, 3, 1), date(2026, 3, 1)),
         (

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -100,7 +99,7 @@ def test_a_publish_that_is_killed_leaves_nothing(
     assert dump("sync_run") == before
     assert last_runs(warehouse)[0].key_results_ok == 0
     subprocess.run([*command, "never", "2", str(tmp_path / "go")], check=True)
-    assert [(row.revision, row.value) for row in history(warehouse, "growth/0")] == [(1, 1), (2, 2)]
+    assert [row.value for row in history(warehouse, "growth/0")] == [1, 2]
 
 
 def test_processes_that_publish_at_once(
@@ -123,14 +122,14 @@ def test_processes_that_publish_at_once(
         _, errors = other.communicate(timeout=120)
         assert other.returncode == 0, errors
     current = {row.key_result_id: row for row in status(warehouse, now=noon)}
-    latest_values = defaultdict(set)
+    latest = set()
     for number in range(20):
         rows = history(warehouse, f"growth/{number}")
         assert [row.revision for row in rows] == list(range(1, 19))
         assert [row.superseded_at for row in rows[:-1]] == [row.recorded_at for row in rows[1:]]
         assert rows[-1].superseded_at is None
         assert current[f"growth/{number}"].value == rows[-1].value
-        latest_values["all"].add(rows[-1].value)
-    assert len(latest_values["all"]) == 1  # each publish is whole: no mixture of two
+        latest.add(rows[-1].value)
+    assert len(latest) == 1  # each publish is whole: no mixture of two
     for run in last_runs(warehouse):
         assert (run.key_results_ok, run.status) == (20, "success")

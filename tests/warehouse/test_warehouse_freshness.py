@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.definitions import retire
@@ -78,7 +79,7 @@ def test_a_backfill_does_not_hide_a_failure(
     send(failures=[REFUSED])
     send(observe(LEADS, "2026-10-01", "1"))
     (row,) = status(warehouse, now=noon)
-    assert (row.freshness, row.error, row.value) == ("failed", REFUSED.error, row.value)
+    assert (row.freshness, row.error, row.value) == ("failed", REFUSED.error, Decimal("1.5"))
 
 
 def test_a_failure_before_the_first_number(

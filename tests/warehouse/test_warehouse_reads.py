@@ -45,7 +45,7 @@ def test_status_of_a_past_day_tells_of_failures_now(
     send(observe(LEADS, "2026-10-04", "4"), observe(LEADS, "2026-10-05", "5"))
     send(failures=[KeyResultFailure(LEADS, "refused")])
     (row,) = status(warehouse, now=noon, as_of=date(2026, 10, 4))
-    assert (row.value, row.freshness, row.error) == (4, "failed", "refused")
+    assert (row.value, row.freshness, row.error) == (Decimal(4), "failed", "refused")
 
 
 def test_status_of_chosen_key_results(

@@ -75,7 +75,7 @@ def test_times(warehouse: Warehouse, samples: Table) -> None:
 def test_times_without_a_zone_are_refused(warehouse: Warehouse, samples: Table) -> None:
     """A naive time would be taken for UTC by one engine and for local time by the other."""
     with pytest.raises(StatementError, match="aware time"), warehouse.write() as connection:
-        connection.execute(insert(samples), [{"at": datetime(2026, 1, 1)}])
+        connection.execute(insert(samples), [{"at": datetime.fromisoformat("2026-01-01")}])
 
 
 def test_flags(warehouse: Warehouse, samples: Table) -> None:

@@ -135,7 +135,11 @@ def test_rolling_users_by_date(ga4_client: BetaAnalyticsDataClient) -> None:
 def test_missing_values_and_custom_dimensions(ga4_client: BetaAnalyticsDataClient) -> None:
     """An empty cell and a dimension that the site doesn't record read (not set)."""
     found = rows(
-        ga4_client, ["country", "city", "customEvent:plan"], ["sessions"], "2026-11-02", "2026-11-02"
+        ga4_client,
+        ["country", "city", "customEvent:plan"],
+        ["sessions"],
+        "2026-11-02",
+        "2026-11-02",
     )
     assert found == {
         ("(not set)", "(not set)", "basic"): ("1",),

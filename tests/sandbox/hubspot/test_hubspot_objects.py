@@ -24,9 +24,7 @@ def test_pages_of_a_list_cover_every_record_once_in_order_of_id(
     api = client.crm.contacts.basic_api
     first = api.get_page()
     assert len(first.results) == 10
-    assert first.paging._next.link.endswith(
-        f"after={first.paging._next.after}".replace("=", "%3D")[6:]
-    ) or ("after=" in first.paging._next.link)
+    assert "/crm/v3/objects/contacts?" in first.paging._next.link
     assert not first.paging._next.after.isdigit()
     second = api.get_page(after=first.paging._next.after)
     third = api.get_page(after=second.paging._next.after)
@@ -118,7 +116,7 @@ def test_one_record_by_id(account: Account, client: Any) -> None:
     history = record.properties_with_history["lifecyclestage"]
     assert [version.value for version in history] == ["marketingqualifiedlead", "lead"]
     assert [tie.id for tie in record.associations["deals"].results] == ["201"]
-    for missing in ("999", "abc"):
+    for missing in ("999", "abc", "²", "9" * 5000):
         with pytest.raises(ContactsError) as caught:
             client.crm.contacts.basic_api.get_by_id(missing)
         assert caught.value.status == 404
@@ -181,9 +179,7 @@ def test_both_path_families_serve_the_same_records(client: Any, family: str, nam
     """v3 and dated paths answer alike, whichever name of the object type is used."""
     listed = client.api_request({"path": f"{family}/{name}?limit=2"}).json()
     assert [record["id"] for record in listed["results"]] == ["101", "102"]
-    assert listed["paging"]["next"]["link"].endswith(listed["paging"]["next"]["after"]) or (
-        family in listed["paging"]["next"]["link"]
-    )
+    assert f"{family}/{name}?limit=2&after=" in listed["paging"]["next"]["link"]
     one = client.api_request({"path": f"{family}/{name}/101"}).json()
     assert one == listed["results"][0]
     batch = client.api_request(

@@ -1,0 +1,163 @@
+"""Reports that come in pages, or don't fit together, from a scripted server over real gRPC."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import grpc
+import pytest
+from google.analytics.data_v1beta.types import BatchRunReportsRequest, BatchRunReportsResponse
+from google.protobuf.json_format import ParseDict
+from sqlalchemy import select
+
+from connectors.base import PullResult
+from connectors.ga4.connector import Ga4Connector
+from okr_sync.config.models import Ga4Source
+from okr_sync.config.where import Where
+from okr_sync.metrics.needs import ReportsNeed, SeriesNeed
+from okr_sync.warehouse.connect import Warehouse, open_warehouse
+from okr_sync.warehouse.encoding import from_micros
+from okr_sync.warehouse.tables import source_report_day
+
+NEED = ReportsNeed(
+    "web",
+    "reports",
+    (SeriesNeed(Where(), frozenset({"sessions"}), date(2026, 11, 1), date(2026, 11, 4)),),
+    (),
+)
+Answer = dict[str, Any]
+
+
+class Script(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """Answers each batchRunReports call with the next of these batches; keeps the offsets asked."""
+
+    def __init__(self, answers: list[list[Answer]]) -> None:
+        self.answers = answers
+        self.offsets: list[int] = []
+
+    def service(self, handler_call_details: Any) -> Any:
+        """The handler of a call; every method is answered from the script."""
+        request_type = type(BatchRunReportsRequest.pb(BatchRunReportsRequest()))
+        return grpc.unary_unary_rpc_method_handler(
+            self._answer,
+            request_deserializer=request_type.FromString,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+
+    def _answer(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self.offsets += [report.offset for report in request.requests]
+        response = BatchRunReportsResponse.pb(BatchRunReportsResponse())
+        return ParseDict({"reports": self.answers.pop(0)}, response)
+
+
+@contextmanager
+def served(script: Script) -> Iterator[str]:
+    """The endpoint of a started server."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers((script,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"grpc://127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[Warehouse]:
+    """A warehouse in SQLite."""
+    opened = open_warehouse(sqlite_url)
+    yield opened
+    opened.close()
+
+
+def page(row_count: int, *cells: tuple[str, str]) -> Answer:
+    """A response that counts so many rows in all and holds these."""
+    return {
+        "dimensionHeaders": [{"name": "date"}],
+        "metricHeaders": [{"name": "sessions", "type": "TYPE_INTEGER"}],
+        "rows": [
+            {"dimensionValues": [{"value": day}], "metricValues": [{"value": value}]}
+            for day, value in cells
+        ],
+        "rowCount": row_count,
+        "metadata": {"timeZone": "Etc/UTC", "currencyCode": "EUR"},
+    }
+
+
+def pull(script: Script, warehouse: Warehouse) -> PullResult:
+    """One pull from a server that follows the script."""
+    with served(script) as endpoint:
+        source = Ga4Source(name="web", property="1", endpoint=endpoint)
+        connector = Ga4Connector(source, {})
+        try:
+            return connector.pull(NEED, warehouse, datetime(2026, 11, 20, tzinfo=UTC))
+        finally:
+            connector.close()
+
+
+def stored(warehouse: Warehouse) -> list[Decimal]:
+    """The stored values by day."""
+    table = source_report_day
+    with warehouse.read() as connection:
+        rows = connection.execute(select(table.c.value_micros).order_by(table.c.day))
+        return [from_micros(row.value_micros) for row in rows]
+
+
+FIRST, SECOND, THIRD = ("20261101", "1"), ("20261102", "2"), ("20261103", "3")
+
+
+def test_short_pages_are_read_to_the_count(store: Warehouse) -> None:
+    """Scenario 20: pages follow by offset until as many rows were read as GA4 counts."""
+    script = Script([[page(3, FIRST)], [page(3, SECOND)], [page(3, THIRD)]])
+    result = pull(script, store)
+    assert (result.error, result.rows, result.rows_expected) == (None, 3, 3)
+    assert script.offsets == [0, 1, 2]
+    assert stored(store) == [1, 2, 3, 0]
+
+
+def test_a_report_that_changes_between_pages_is_read_again(store: Warehouse) -> None:
+    """Rows that move between pages would be lost or doubled: the report is read anew."""
+    script = Script(
+        [
+            [page(2, FIRST)],
+            [page(3, THIRD)],
+            [page(3, FIRST, SECOND)],
+            [page(3, THIRD)],
+        ]
+    )
+    result = pull(script, store)
+    assert result.error is None
+    assert script.offsets == [0, 1, 0, 2]
+    assert stored(store) == [1, 2, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("pages", "words"),
+    [
+        ([page(2, FIRST), page(2)], "counts 2 rows in a report, but 1"),
+        ([page(2, FIRST), page(3, SECOND)], "it had 2 rows, then 3"),
+        ([page(2, FIRST), page(2, FIRST)], "same row twice"),
+        ([page(1, FIRST, SECOND)], "counts 1 rows in a report, but 2"),
+    ],
+)
+def test_what_never_fits_is_refused(store: Warehouse, pages: list[Answer], words: str) -> None:
+    """After three reads that don't fit nothing is stored, and the error has both numbers."""
+    script = Script([[each] for each in pages] * 3)
+    result = pull(script, store)
+    assert result.error is not None
+    assert words in result.error
+    assert result.is_transient
+    assert not script.answers
+    assert stored(store) == []
+
+
+def test_a_batch_with_too_few_reports_is_refused(store: Warehouse) -> None:
+    """A report that wasn't answered is not an empty one."""
+    result = pull(Script([[]]), store)
+    assert result.error is not None
+    assert "sent 0" in result.error
+    assert stored(store) == []

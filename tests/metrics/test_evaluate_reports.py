@@ -1,0 +1,225 @@
+"""Metrics over stored GA4 reports, on SQLite and PostgreSQL alike."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal as D
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from okr_sync.config.models import AggMetric, Aggregation, AnyMetric, Family, RatioMetric
+from okr_sync.config.where import Condition, Operator, Where
+from okr_sync.metrics.evaluate_records import Question
+from okr_sync.metrics.evaluate_reports import evaluate_reports
+from okr_sync.metrics.measurement import Measurement
+from okr_sync.metrics.spans import Span
+from okr_sync.metrics.windows import Window, local_midnight
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.report_store import (
+    DailyFigures,
+    ReportAccount,
+    ReportKey,
+    WindowFigure,
+    put_windows,
+    record_account,
+    record_refusals,
+    replace_days,
+)
+
+ZONE = ZoneInfo("America/New_York")
+READ_AT = datetime(2026, 5, 1, tzinfo=UTC)
+FIRST, LAST = date(2026, 3, 1), date(2026, 3, 4)
+EVERYTHING = ReportKey("web", "report", "")
+ORGANIC = Where((Condition("sessionDefaultChannelGroup", Operator.EQ, ("Organic Search",)),))
+
+
+def span(first: date = FIRST, last: date = LAST) -> Span:
+    """The days first..last, both inclusive."""
+    end = last + timedelta(days=1)
+    end_at = local_midnight(end, ZONE)
+    return Span(last, end_at, Window(first, end, local_midnight(first, ZONE), end_at))
+
+
+def agg(name: str, field: str, on: Where | None = None) -> AggMetric:
+    """An aggregation of a GA4 metric."""
+    return AggMetric(
+        name="m",
+        dataset="web.report",
+        family=Family.ENGAGEMENT,
+        aggregation=Aggregation(agg=name, field=field),
+        time=None,
+        where=on or Where(),
+    )
+
+
+def store_days(
+    warehouse: Warehouse, figures: Mapping[str, list[str]], key: ReportKey = EVERYTHING
+) -> None:
+    """Store a figure for each of the days 1…4 March, by metric."""
+    with warehouse.write() as connection:
+        record_account(
+            connection, "web", "report", ReportAccount("1", "America/New_York", "USD"), READ_AT
+        )
+        daily = {
+            metric: DailyFigures(
+                {FIRST + timedelta(days=i): D(value) for i, value in enumerate(values)}
+            )
+            for metric, values in figures.items()
+        }
+        replace_days(connection, key, daily, FIRST, LAST, READ_AT)
+
+
+def measure(warehouse: Warehouse, metric: AnyMetric, at: Span | None = None) -> Measurement:
+    """One metric over one span; the test fails if it is refused."""
+    asked = at or span()
+    with warehouse.read() as connection:
+        answers, refusals = evaluate_reports(
+            connection, "web.report", [Question(metric, (asked,))], ZONE
+        )
+    assert not refusals
+    return answers["m", asked]
+
+
+SESSIONS = {"sessions": ["100", "50", "0", "50"], "engagedSessions": ["90", "10", "0", "20"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sample"),
+    [
+        ("sum", "200", 4),
+        ("average", "50", 4),
+        ("min", "0", 4),
+        ("max", "100", 4),
+        ("median", "50", 4),
+    ],
+)
+def test_daily_figures_add_up_and_zero_days_count(
+    warehouse: Warehouse, name: str, value: str, sample: int
+) -> None:
+    """An additive metric is summed over days, or taken as daily figures; a day of zero is a day."""
+    store_days(warehouse, SESSIONS)
+    measured = measure(warehouse, agg(name, "sessions"))
+    assert (measured.value, measured.sample_size) == (D(value), sample)
+
+
+def test_rates_are_recomputed_from_their_parts(warehouse: Warehouse) -> None:
+    """An engagement rate is pooled: 120 of 200 sessions, not the mean of 90 %, 20 % and 40 %."""
+    store_days(warehouse, SESSIONS)
+    rate = measure(warehouse, agg("average", "engagementRate"))
+    assert (rate.value, rate.numerator, rate.denominator) == (D("0.6"), 120, 200)
+    assert rate.sample_size == 200
+    assert measure(warehouse, agg("average", "bounceRate")).value == D("0.4")
+
+
+def test_a_rate_over_no_session_is_no_value(warehouse: Warehouse) -> None:
+    """Zero of zero sessions engaged is not a rate of zero."""
+    store_days(warehouse, {"sessions": ["0"] * 4, "engagedSessions": ["0"] * 4})
+    assert measure(warehouse, agg("average", "engagementRate")).value is None
+
+
+def test_people_come_from_the_exact_window_and_are_never_added(warehouse: Warehouse) -> None:
+    """Users are what GA4 said of the whole window; another window's figure isn't used for it."""
+    store_days(warehouse, SESSIONS)
+    with warehouse.write() as connection:
+        put_windows(
+            connection,
+            EVERYTHING,
+            [
+                WindowFigure("totalUsers", FIRST, LAST, D(77), ("sampled",)),
+                WindowFigure("totalUsers", FIRST, FIRST, D(60)),
+            ],
+            READ_AT,
+        )
+    users = agg("count_distinct", "totalUsers")
+    measured = measure(warehouse, users)
+    assert (measured.value, measured.sample_size, measured.quality) == (77, 77, ("sampled",))
+    assert measure(warehouse, users, span(FIRST, FIRST)).value == 60
+
+
+def test_an_exact_rate_rests_on_its_sessions(warehouse: Warehouse) -> None:
+    """A rate that only GA4 knows has its sessions as sample; over none there is no value."""
+    store_days(warehouse, SESSIONS)
+    rate = agg("average", "sessionKeyEventRate")
+    with warehouse.write() as connection:
+        put_windows(
+            connection,
+            EVERYTHING,
+            [
+                WindowFigure("sessionKeyEventRate", FIRST, LAST, D("0.021220159151193633")),
+                WindowFigure("sessions", FIRST, LAST, D(200)),
+                WindowFigure("sessionKeyEventRate", FIRST, FIRST, D(0)),
+                WindowFigure("sessions", FIRST, FIRST, D(0)),
+            ],
+            READ_AT,
+        )
+    measured = measure(warehouse, rate)
+    assert (measured.value, measured.sample_size) == (D("0.021220159151193633"), 200)
+    assert measure(warehouse, rate, span(FIRST, FIRST)).value is None
+
+
+def test_a_ratio_takes_each_part_under_its_own_filter(warehouse: Warehouse) -> None:
+    """Numerator and denominator are different series of the same property."""
+    store_days(warehouse, SESSIONS)
+    store_days(
+        warehouse, {"sessions": ["30", "10", "0", "0"]}, ReportKey("web", "report", ORGANIC.key())
+    )
+    share = RatioMetric(
+        name="m",
+        dataset="web.report",
+        family=Family.ENGAGEMENT,
+        numerator=Aggregation(agg="sum", field="sessions", where=ORGANIC),
+        denominator=Aggregation(agg="sum", field="sessions"),
+        time=None,
+    )
+    measured = measure(warehouse, share)
+    assert (measured.value, measured.numerator, measured.denominator) == (D("0.2"), 40, 200)
+
+
+def test_flags_of_any_day_stand_beside_the_value(warehouse: Warehouse) -> None:
+    """A window is as good as its worst day, and only its own days count."""
+    store_days(warehouse, SESSIONS)
+    flagged = {2: ("sampled",), 4: ("other_row", "thresholded")}
+    with warehouse.write() as connection:
+        for number, flags in flagged.items():
+            day = date(2026, 3, number)
+            again = {"sessions": DailyFigures({day: D(1)}, flags)}
+            replace_days(connection, EVERYTHING, again, day, day, READ_AT)
+    sessions = agg("sum", "sessions")
+    assert measure(warehouse, sessions).quality == ("other_row", "sampled", "thresholded")
+    assert measure(warehouse, sessions, span(FIRST, date(2026, 3, 3))).quality == ("sampled",)
+
+
+def test_a_refused_figure_is_not_taken_from_what_was_stored_before(warehouse: Warehouse) -> None:
+    """Once GA4 refuses a metric, the days stored earlier don't go on as if nothing had happened."""
+    store_days(warehouse, SESSIONS)
+    with warehouse.write() as connection:
+        record_refusals(connection, EVERYTHING, ["sessions"], {"sessions": "GA4 refuses sessions."})
+    with warehouse.read() as connection:
+        question = Question(agg("average", "engagementRate"), (span(),))
+        answers, refusals = evaluate_reports(connection, "web.report", [question], ZONE)
+    assert not answers
+    assert refusals == {"m": "Metric m: GA4 refuses sessions."}
+
+
+def test_days_that_are_not_stored_are_refused(warehouse: Warehouse) -> None:
+    """A day that was never pulled is not a day of zero: the metric is refused and says which days."""
+    store_days(warehouse, SESSIONS)
+    longer = span(FIRST, date(2026, 3, 6))
+    users = agg("count_distinct", "totalUsers").model_copy(update={"name": "users"})
+    with warehouse.read() as connection:
+        questions = [Question(agg("sum", "sessions"), (longer,)), Question(users, (longer,))]
+        answers, refusals = evaluate_reports(connection, "web.report", questions, ZONE)
+    assert not answers
+    assert "2 of the 6 days from 2026-03-01 to 2026-03-06" in refusals["m"]
+    assert "for exactly 2026-03-01 to 2026-03-06" in refusals["users"]
+
+
+def test_days_of_another_time_zone_are_said_to_be(warehouse: Warehouse) -> None:
+    """GA4's days are the property's; where that isn't the project's zone, the value says so."""
+    store_days(warehouse, SESSIONS)
+    with warehouse.read() as connection:
+        question = Question(agg("sum", "sessions"), (span(),))
+        answers, _ = evaluate_reports(
+            connection, "web.report", [question], ZoneInfo("Pacific/Auckland")
+        )
+    assert answers["m", span()].quality == ("property_time_zone:America/New_York",)
