@@ -3,10 +3,11 @@
 Belongs here: what runs together and when. Does not belong here: what the steps do.
 """
 
+from zoneinfo import ZoneInfo
+
 import dagster as dg
 
 from assets.keys import SYNC_JOB
-from assets.project import as_of_days
 from okr_sync.config.bundle import Bundle
 
 
@@ -22,16 +23,18 @@ def automation(bundle: Bundle) -> dg.Definitions:
         description="Pull the sources, evaluate the metrics, publish the key results.",
         executor_def=dg.in_process_executor,
     )
-    return dg.Definitions(jobs=[job], schedules=[_schedule(bundle, as_of_days(bundle))])
+    return dg.Definitions(jobs=[job], schedules=[_schedule(bundle)])
 
 
-def _schedule(bundle: Bundle, days: dg.DailyPartitionsDefinition) -> dg.ScheduleDefinition:
+def _schedule(bundle: Bundle) -> dg.ScheduleDefinition:
     """The project's `schedule`, in its time zone; each tick is a run as of the day it falls on."""
+
+    zone = ZoneInfo(bundle.project.time_zone)
 
     def run_of_tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         tick = context.scheduled_execution_time
-        today = days.get_last_partition_key(current_time=tick)
-        return dg.RunRequest(run_key=tick.isoformat(), partition_key=today)
+        today = tick.astimezone(zone).date()
+        return dg.RunRequest(run_key=tick.isoformat(), partition_key=today.isoformat())
 
     return dg.ScheduleDefinition(
         name="sync_schedule",

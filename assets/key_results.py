@@ -47,7 +47,7 @@ def _team_step(bundle: Bundle, team: str, found: list[KeyResult]) -> dg.AssetsDe
         warehouse: dg.ResourceParam[Warehouse],
         clock: ClockResource,
         reporter: ReporterResource,
-    ) -> Iterator[dg.MaterializeResult]:
+    ) -> Iterator[dg.MaterializeResult[None]]:
         scope = open_run(context.run, bundle, warehouse, clock.now())
         wanted = {k: kr for k, kr in key_results.items() if k in context.selected_asset_keys}
         published = _publish(bundle, team, list(wanted.values()), warehouse, scope, clock)

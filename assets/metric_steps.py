@@ -56,7 +56,7 @@ def family_assets(bundle: Bundle, family: Family, about: str) -> dg.AssetsDefini
         warehouse: dg.ResourceParam[Warehouse],
         clock: ClockResource,
         reporter: ReporterResource,
-    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         scope = open_run(context.run, bundle, warehouse, clock.now())
         wanted = {key: m for key, m in metrics.items() if key in context.selected_asset_keys}
         names = [metric.name for metric in wanted.values()]

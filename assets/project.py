@@ -3,8 +3,6 @@
 Belongs here: which metrics, teams and days the graph covers. Does not belong here: the assets.
 """
 
-from datetime import date, timedelta
-
 import dagster as dg
 
 from okr_sync.config.bundle import Bundle
@@ -26,12 +24,11 @@ def key_results_by_team(bundle: Bundle) -> dict[str, list[KeyResult]]:
 
 
 def as_of_days(bundle: Bundle) -> dg.DailyPartitionsDefinition:
-    """The as-of days: from the first cycle's first day to today, in the project's time zone.
+    """The as-of days of a project with key results: from the first cycle's first day to today, in the project's time zone.
 
     Today is a partition too (`end_offset=1`): its value is as of now, and provisional.
     """
-    starts = [key_result.cycle.start for key_result in bundle.key_results.values()]
-    first = min(starts, default=date.today() - timedelta(days=1))
+    first = min(key_result.cycle.start for key_result in bundle.key_results.values())
     return dg.DailyPartitionsDefinition(
         start_date=first.isoformat(), timezone=bundle.project.time_zone, end_offset=1
     )

@@ -4,7 +4,7 @@ Belongs here: reading a run's selection, partition and tags, and its row in `syn
 belong here: what the steps do with it (sources, metric_steps, key_results).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -108,7 +108,7 @@ def _trigger(run: dg.DagsterRun) -> str:
     return "schedule" if _SCHEDULE in run.tags else "dagster"
 
 
-def _days_of(tags: dict[str, str], today: date) -> tuple[date, ...]:
+def _days_of(tags: Mapping[str, str], today: date) -> tuple[date, ...]:
     if _PARTITION in tags:
         return (date.fromisoformat(tags[_PARTITION]),)
     if _RANGE_START in tags:

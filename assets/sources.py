@@ -15,8 +15,8 @@ import dagster as dg
 
 from assets.keys import COMPLETE_CHECK, SOURCES_GROUP, dataset_key, identifier
 from assets.metadata import pull_metadata
-from assets.resources import ClockResource, ConnectorsResource, ReporterResource
 from assets.project import used_metrics
+from assets.resources import ClockResource, ConnectorsResource, ReporterResource
 from assets.run_scope import open_run
 from connectors.base import PullResult
 from okr_sync.config.bundle import Bundle
@@ -74,7 +74,7 @@ def _source_step(bundle: Bundle, source: Source, datasets: Sequence[str]) -> dg.
         connectors: ConnectorsResource,
         clock: ClockResource,
         reporter: ReporterResource,
-    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         scope = open_run(context.run, bundle, warehouse, clock.now())
         needs = {f"{need.source}.{need.dataset}": need for need in needs_of(bundle, scope.plan)}
         wanted = [dataset for key, dataset in keys.items() if key in context.selected_asset_keys]

@@ -30,7 +30,7 @@ project_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-class _Day(click.ParamType):
+class _Day(click.ParamType[date]):
     """A calendar day written as 2026-10-31."""
 
     name = "day"
@@ -44,7 +44,7 @@ class _Day(click.ParamType):
             self.fail(f"{value!r} is not a day. Write it as 2026-10-31.", param, ctx)
 
 
-class _DayRange(click.ParamType):
+class _DayRange(click.ParamType[tuple[date, date]]):
     """Two days, both inclusive, written as 2026-10-01..2026-10-31."""
 
     name = "first..last"

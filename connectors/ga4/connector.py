@@ -50,8 +50,9 @@ class Ga4Connector:
     def pull(self, need: ReportsNeed, warehouse: Warehouse, now: datetime) -> PullResult:
         """Read every report of the need, prove that each is whole, and store all in one transaction.
 
-        A failed pull stores nothing. A metric that GA4 refuses (400) beside others that it gives is
-        recorded (`report_store.refusal`) and stops none of them; the pull is complete.
+        A failed pull stores nothing. A metric that GA4 can't give as it is bound (400) fails no
+        pull: why is recorded for whoever evaluates it (`report_store.refusals`), so that one
+        binding's mistake stops no other.
         """
         started = time.monotonic()
         self._calls.reset()
@@ -59,7 +60,7 @@ class Ga4Connector:
         try:
             reading = read_reports(self._calls, self._source.property, reports)
             blocked = self._blocked(reading.answers)
-            if reading.answers:
+            if reports:
                 with warehouse.write() as connection:
                     self._store(connection, need, reading, blocked, now)
         except SourceError as error:

@@ -30,16 +30,14 @@ def read_reports(calls: Ga4Calls, property_id: str, reports: Sequence[Report]) -
 
     A 400 names something that can't be asked for. The reports of its batch are then asked one by
     one, and the metrics of a refused report too, so that one binding's mistake stops no other.
-    Raises SourceError for any other failure, and where nothing at all could be asked for.
+    Raises SourceError for any other failure.
     """
     reading = Reading()
     sendable: list[Report] = []
-    refused: SourceError | None = None
     for report in reports:
         try:
             report_message(report, property_id)
         except SourceError as error:
-            refused = refused or error
             _refuse(reading, report, error)
         else:
             sendable.append(report)
@@ -48,32 +46,25 @@ def read_reports(calls: Ga4Calls, property_id: str, reports: Sequence[Report]) -
             firsts = _pages(calls, property_id, batch)
         except InvalidRequestError:
             for report in batch:
-                refused = _read_alone(calls, property_id, report, reading) or refused
+                _read_alone(calls, property_id, report, reading)
         else:
             for report, first in zip(batch, firsts, strict=True):
                 reading.answers.append(_whole(calls, property_id, report, first))
-    if refused is not None and not reading.answers:
-        raise refused
     return reading
 
 
-def _read_alone(
-    calls: Ga4Calls, property_id: str, report: Report, reading: Reading
-) -> SourceError | None:
-    """Read one report, or those of its metrics that go; returns the (last) refusal if any."""
-    refused: SourceError | None = None
+def _read_alone(calls: Ga4Calls, property_id: str, report: Report, reading: Reading) -> None:
+    """Read one report, or those of its metrics that go."""
     try:
         first = _pages(calls, property_id, [report])[0]
     except InvalidRequestError as error:
         if len(report.metrics) == 1:
             _refuse(reading, report, error)
-            return error
+            return
         for metric in report.metrics:
-            alone = report.with_metrics([metric])
-            refused = _read_alone(calls, property_id, alone, reading) or refused
-        return refused
-    reading.answers.append(_whole(calls, property_id, report, first))
-    return None
+            _read_alone(calls, property_id, report.with_metrics([metric]), reading)
+    else:
+        reading.answers.append(_whole(calls, property_id, report, first))
 
 
 def _refuse(reading: Reading, report: Report, error: SourceError) -> None:

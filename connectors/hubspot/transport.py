@@ -226,8 +226,8 @@ class Transport:
             endpoint=self._endpoint.url,
             reading=reading,
             status=status,
-            reason=reason.replace(self._token, "…"),
-            message=message.replace(self._token, "…")[:_LONGEST_MESSAGE],
+            reason=reason,
+            message=message[:_LONGEST_MESSAGE],
             names=names,
             retry_after=retry_after,
         )
@@ -251,11 +251,15 @@ class Transport:
         return self._refusal(
             reading,
             status,
-            " ".join(str(code) for code in codes if code),
-            str(body.get("message") or ""),
-            tuple(dict.fromkeys(names)),
+            self._without_token(" ".join(str(code) for code in codes if code)),
+            self._without_token(str(body.get("message") or "")),
+            tuple(self._without_token(name) for name in dict.fromkeys(names)),
             _seconds((error.headers or {}).get("Retry-After")),
         )
+
+    def _without_token(self, text: str) -> str:
+        """What HubSpot says, in case it repeats the token."""
+        return text.replace(self._token, "…")
 
 
 def _list(value: object) -> list[Any]:

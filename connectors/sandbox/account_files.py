@@ -5,9 +5,12 @@
     hubspot/<object>.csv          columns are property names; hs_object_id is the id; empty = null
     hubspot/<a>_to_<b>.csv        header <a>_id,<b>_id in singular, optionally label
     hubspot/pipelines.json        {object: [{id, label, stages: [{id, label, metadata}]}]}
-    hubspot/marketing_emails.csv  id, the API's other fields (name, publishDate, …), and counters
-                                  (sent, delivered, open, …)
-    hubspot/owners.csv            id and the API's other fields (email, firstName, userId, …)
+    hubspot/marketing_emails.csv  id, published_at (the send time; empty for a draft), counters (sent,
+                                  delivered, open, …); optionally name, subject, type, state,
+                                  archived, created_at, updated_at, campaign, campaign_name,
+                                  campaign_id
+    hubspot/owners.csv            id, email; optionally first_name, last_name, user_id, type,
+                                  archived, created_at, updated_at
     hubspot/properties.json       {object: {property: {type, label, options, calculated}}}
 
 Belongs here: the form of these files and telling what is wrong with one. Does not belong here: the
@@ -37,7 +40,6 @@ from okr_sync.errors import OkrSyncError
 
 _NOT_OBJECTS = ("marketing_emails", "owners")
 _LAST_MILLIS = 253_402_300_799_999  # the end of the year 9999
-_SEND_TIME = ("publishDate", "publishedAt", "published_at")
 
 
 def load_account(folder: Path) -> Account:
@@ -78,12 +80,12 @@ def _load_hubspot(account: Account, folder: Path) -> None:
         account.overrides[object_type] = _overrides(folder / "properties.json", properties)
     emails = folder / "marketing_emails.csv"
     if emails.is_file():
-        for number, row in read_rows(emails, ("id",)):
+        for number, row in read_rows(emails, ("id", "published_at")):
             email = _email(emails, number, row)
             account.emails[email.id] = email
     owners = folder / "owners.csv"
     if owners.is_file():
-        for number, row in read_rows(owners, ("id",)):
+        for number, row in read_rows(owners, ("id", "email")):
             if not is_whole(row["id"]):
                 raise bad_row(owners, number, f"id is {row['id']!r}", "Give a whole number")
             account.owners.append(row)
@@ -196,10 +198,9 @@ def _email(file: Path, number: int, row: dict[str, str]) -> MarketingEmail:
         counters[name] = int(text)
     if "selected" not in row:
         counters["selected"] = counters["sent"] + counters["notsent"]
-    published = ""
-    for name in _SEND_TIME:
-        if row.get(name) and not published:
-            published = _moment(file, number, name, row[name])
+    published = row["published_at"]
+    if published:
+        published = _moment(file, number, "published_at", published)
     return MarketingEmail(
         id=int(row["id"]),
         texts={name: value for name, value in row.items() if name not in COUNTERS},

@@ -80,9 +80,7 @@ class EmailEndpoints:
             payload = {
                 "aggregate": _statistics(email.counters for email in emails),
                 "campaignAggregations": {
-                    email.texts.get("primaryEmailCampaignId") or str(email.id): _statistics(
-                        [email.counters]
-                    )
+                    email.texts.get("campaign_id") or str(email.id): _statistics([email.counters])
                     for email in emails
                 },
                 "emails": [email.id for email in emails],
@@ -131,7 +129,7 @@ class EmailEndpoints:
     def _described(self, email: MarketingEmail, *, with_stats: bool) -> dict[str, Any]:
         texts = email.texts
         published = iso_millis(email.published_at) if email.published_at else None
-        created = texts.get("createdAt") or published or UNKNOWN_TIME
+        created = texts.get("created_at") or published or UNKNOWN_TIME
         is_published = (
             email.published_at is not None and email.published_at <= self._account.clock()
         )
@@ -146,10 +144,10 @@ class EmailEndpoints:
             "isAb": False,
             "archived": texts.get("archived") == "true",
             "campaign": texts.get("campaign") or None,
-            "campaignName": texts.get("campaignName") or None,
-            "primaryEmailCampaignId": texts.get("primaryEmailCampaignId") or str(email.id),
+            "campaignName": texts.get("campaign_name") or None,
+            "primaryEmailCampaignId": texts.get("campaign_id") or str(email.id),
             "createdAt": created,
-            "updatedAt": texts.get("updatedAt") or published or created,
+            "updatedAt": texts.get("updated_at") or published or created,
             "publishDate": published,
             "publishedAt": published,
         }

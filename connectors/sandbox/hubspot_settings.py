@@ -109,9 +109,10 @@ class SettingsEndpoints:
 
     def one_owner(self, request: Request, parameters: Mapping[str, str]) -> Response:
         """One owner by id, or by user id with `idProperty=userId`."""
-        column = request.value("idProperty") or "id"
-        if column not in ("id", "userId"):
-            raise invalid(f"idProperty is {column!r}; it must be id or userId.")
+        given = request.value("idProperty") or "id"
+        column = {"id": "id", "userId": "user_id"}.get(given)
+        if column is None:
+            raise invalid(f"idProperty is {given!r}; it must be id or userId.")
         archived = flag(request, "archived")
         for row in self._account.owners:
             is_archived = row.get("archived") == "true"
@@ -248,18 +249,18 @@ _PIPELINE_TIMES = {"createdAt": _PIPELINE_TIME, "updatedAt": _PIPELINE_TIME}
 
 
 def _owner(row: Mapping[str, str]) -> dict[str, Any]:
-    user_id = int(row["userId"]) if is_whole(row.get("userId", "")) else None
+    user_id = int(row["user_id"]) if is_whole(row.get("user_id", "")) else None
     archived = row.get("archived") == "true"
     return {
         "id": row["id"],
         "email": row.get("email") or None,
         "type": row.get("type") or "PERSON",
-        "firstName": row.get("firstName") or None,
-        "lastName": row.get("lastName") or None,
+        "firstName": row.get("first_name") or None,
+        "lastName": row.get("last_name") or None,
         "userId": None if archived else user_id,
         "userIdIncludingInactive": user_id,
-        "createdAt": row.get("createdAt") or UNKNOWN_TIME,
-        "updatedAt": row.get("updatedAt") or UNKNOWN_TIME,
+        "createdAt": row.get("created_at") or UNKNOWN_TIME,
+        "updatedAt": row.get("updated_at") or UNKNOWN_TIME,
         "archived": archived,
         "teams": [],
     }

@@ -6,6 +6,7 @@ Belongs here: the table. Does not belong here: reading the warehouse (warehouse.
 import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -107,7 +108,8 @@ def _progress(row: StatusRow) -> Text:
         if row.score is None:
             return Text("–", style="dim")
         return Text("met" if row.score else "not met")
-    filled = int(min(max(row.progress, 0), 1) * _BAR_CELLS)
+    share = min(max(row.progress, Decimal(0)), Decimal(1))
+    filled = int(share * _BAR_CELLS)
     bar = "█" * filled + "░" * (_BAR_CELLS - filled)
     return Text(f"{bar} {show_percent(row.progress)}")
 

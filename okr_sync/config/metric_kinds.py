@@ -53,6 +53,8 @@ def _time(fields: Fields, dataset: Dataset | None) -> str | None:
                 "Remove `time`.",
             )
         return None
+    if dataset is None and not fields.has("time"):
+        return None  # whether it needs one depends on the dataset, which is wrong already
     return _field(
         fields,
         "time",

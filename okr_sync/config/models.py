@@ -1,8 +1,8 @@
 """The binding language as types: what a project, a metric, an objective and a key result are.
 
-Belongs here: the shapes and the checks that concern one value or one mapping alone. Does not belong
-here: reading files and positions (yaml_reader, loader), rules across files (rules), numbers as
-people write them (numbers), calendar arithmetic (cycles, metrics.windows).
+Belongs here: the shapes that every part shares, once they are known to be right. Does not belong
+here: how people write them and what is said of mistakes (metric_reader, okr_reader, project_reader),
+rules across files (rules), calendar arithmetic (cycles, metrics.windows).
 """
 
 from dataclasses import dataclass

@@ -21,7 +21,7 @@ from okr_sync.config.models import (
 )
 from okr_sync.config.okr_reader import Defaults
 from okr_sync.config.problems import BadValue
-from okr_sync.config.secret_scan import check_environment_name, secret_in_file
+from okr_sync.config.secret_scan import SECRET_RULES, check_environment_name, secret_in_file
 from okr_sync.config.source_reader import SECRET_KEYS, Sources, read_sources
 from okr_sync.config.wording import advice, not_supported, quoted
 from okr_sync.config.yaml_reader import MappingNode, Node
@@ -99,6 +99,9 @@ def read_project(root: Node, findings: Findings) -> ProjectReading:
         _DEFAULT_SETTLE if settle is None else settle,
         _DEFAULT_REVISE if revise is None else revise,
     )
+    if any(problem.rule in SECRET_RULES for problem in source_findings.problems):
+        # The file may hold a secret: nothing of it may get into config_version.
+        return reading
     if own.first_error is None and time_zone is not None and currency is not None:
         reading.project = Project(
             time_zone=time_zone,

@@ -16,6 +16,9 @@ from okr_sync.config.problems import BadValue
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 
+# Findings after which the file must be taken to hold a secret.
+SECRET_RULES = frozenset(("secret-in-file", "bad-environment-name"))
+
 _HOW = (
     "Remove it and make a new one, for this one must count as known. "
     "Put the new one into an environment variable"

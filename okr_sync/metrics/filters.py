@@ -142,9 +142,7 @@ def _flag_value(value: Scalar, zone: ZoneInfo) -> _Range:
 
 
 def _number_value(value: Scalar, zone: ZoneInfo) -> _Range:
-    if isinstance(value, bool):
-        raise ValueError(value)
-    number = value if isinstance(value, Decimal) else parse_number(value)
+    number = value if isinstance(value, Decimal) else parse_number(_as_text(value))
     stored = micros(number)
     return _Range(stored, stored)
 

@@ -47,9 +47,9 @@ def quantiles(
     """Per span the interpolated percentile, in the unit of x, and the number of rows it rests on."""
     picked: dict[int, dict[int, int]] = {}
     counts: dict[int, int] = {}
-    for span, n, rank, x in connection.execute(query):
-        picked.setdefault(span, {})[rank] = int(x)
-        counts[span] = n
+    for row in connection.execute(query):
+        picked.setdefault(row.span, {})[row.rank] = int(row.x)
+        counts[row.span] = row.n
     found: dict[int, tuple[Decimal, int]] = {}
     for span, ranks in picked.items():
         whole, hundredths = divmod((counts[span] - 1) * percent, 100)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import Connection, and_, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from okr_sync.errors import SourceError
 from okr_sync.warehouse.encoding import micros
@@ -236,18 +236,19 @@ def record_refusals(
         )
 
 
-def refusal(connection: Connection, key: ReportKey, metric: str) -> str | None:
-    """Why this metric can't be had under this filter, in words, or None if it can."""
+def refusals(connection: Connection, source: str, dataset: str) -> dict[tuple[str, str], str]:
+    """(series, metric) → why that can't be had, in words, as of the last complete pull."""
     table = source_field
-    return connection.execute(
-        select(table.c.error).where(
-            and_(
-                table.c.source == key.source,
-                table.c.dataset == key.dataset,
-                table.c.field == _refusal_field(key.series, metric),
-            )
+    rows = connection.execute(
+        select(table.c.field, table.c.error).where(
+            table.c.source == source, table.c.dataset == dataset, table.c.error.is_not(None)
         )
-    ).scalar_one_or_none()
+    )
+    found: dict[tuple[str, str], str] = {}
+    for row in rows:
+        metric, _, series = row.field.partition("@")
+        found[series, metric] = row.error
+    return found
 
 
 def _refusal_field(series: str, metric: str) -> str:

@@ -75,6 +75,13 @@ def test_defaults(write_project: WriteProject) -> None:
         (HEAD + SOURCES + "timezone: UTC\n", "5:1", "unknown-key", "Did you mean `time_zone`?"),
         (HEAD + SOURCES + "metrics: {}\n", "5:1", "unknown-key", "metrics.yaml"),
         (HEAD + SOURCES + "warehouse: {url: 'sqlite:///x'}\n", "5:13", "secret-in-file", "url_env"),
+        (HEAD + "sources: {h: {kind: hubspot, token: abc}}\n", "4:30", "secret-in-file", "token_env"),
+        (
+            HEAD + "sources: {h: {kind: hubspot, token_env: my-name}}\n",
+            "4:41",
+            "bad-environment-name",
+            "capitals",
+        ),
         (HEAD + SOURCES + "warehouse: {}\n", "5:12", "missing-key", "url_env"),
         (HEAD + SOURCES + "currency: EUR\n", "5:1", "duplicate-key", "line 3"),
         ("[]\n", "1:1", "wrong-type", "version: 1"),
@@ -107,8 +114,6 @@ def test_a_wrong_project_file_stops_everything(
         ("{kind: ga4, property: my site}", "bad-property", "numeric id"),
         ("{kind: hubspot, api: v4}", "bad-choice", "2026-03"),
         ("{kind: hubspot, endpoint: localhost}", "bad-endpoint", "http://"),
-        ("{kind: hubspot, token_env: my-variable}", "bad-environment-name", "capitals"),
-        ("{kind: hubspot, token: abc}", "secret-in-file", "token_env"),
         ("{kind: hubspot, property: 3}", "unknown-key", "no key `property`"),
     ],
 )

@@ -19,7 +19,7 @@ from okr_sync.config.where import AnyOf, Condition, Operator, Scalar, Where
 from okr_sync.metrics.needs import ExactWindowNeed, ReportsNeed, SeriesNeed
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 from okr_sync.warehouse.encoding import from_micros
-from okr_sync.warehouse.report_store import ReportKey, refusal, report_account
+from okr_sync.warehouse.report_store import refusals, report_account
 from okr_sync.warehouse.tables import source_report_day, source_report_window, source_state
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -363,11 +363,12 @@ def test_one_wrong_field_stops_no_other(sandbox: Ga4Sandbox, store: Warehouse) -
     """A metric that GA4 refuses is recorded with GA4's reason; the others are stored."""
     email = one("sessionDefaultChannelGroup", Operator.EQ, "Email")
     by_item = one("itemName", Operator.EQ, "Shoes")
+    ordered = one("country", Operator.GT, "Germany")
     need = needs(
         series("sessions", "itemsPurchased", "customEvent:nothing"),
         series("sessions", where=email),
         series("sessions", where=by_item),
-        series("sessions", where=one("country", Operator.GT, "Germany")),
+        series("sessions", where=ordered),
         window("totalUsers", "metricOfNextYear"),
     )
     result = pull(sandbox, store, need)
@@ -377,24 +378,24 @@ def test_one_wrong_field_stops_no_other(sandbox: Ga4Sandbox, store: Warehouse) -
     assert len(days(store, "itemsPurchased")) == 10
     assert ("totalUsers", FIRST, LAST) in figures(store)
     with store.read() as connection:
-        plain = ReportKey("web", "reports", "")
-        assert refusal(connection, plain, "sessions") is None
-        unknown = refusal(connection, plain, "customEvent:nothing")
-        assert unknown is not None
-        assert "customEvent:nothing" in unknown
-        assert refusal(connection, plain, "metricOfNextYear") is not None
-        item = refusal(connection, ReportKey("web", "reports", by_item.key()), "sessions")
-        assert item is not None
-        assert "itemName" in item
+        told = refusals(connection, "web", "reports")
+    assert set(told) == {
+        ("", "customEvent:nothing"),
+        ("", "metricOfNextYear"),
+        (by_item.key(), "sessions"),
+        (ordered.key(), "sessions"),
+    }
+    assert "customEvent:nothing" in told["", "customEvent:nothing"]
+    assert "itemName" in told[by_item.key(), "sessions"]
+    assert "needs a number" in told[ordered.key(), "sessions"]
 
 
-def test_only_wrong_fields(sandbox: Ga4Sandbox, store: Warehouse) -> None:
-    """Where nothing can be asked for, the pull fails and says what GA4 said."""
+def test_only_a_mistake(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+    """A pull of nothing but a mistake is no failure of the source, and stores no zero."""
     result = pull(sandbox, store, needs(series("customEvent:nothing")))
-    assert not result.is_complete
-    assert not result.is_transient
-    assert result.error is not None
-    assert "customEvent:nothing" in result.error
+    assert (result.error, result.is_complete, result.rows) == (None, True, 0)
+    with store.read() as connection:
+        assert set(refusals(connection, "web", "reports")) == {("", "customEvent:nothing")}
     assert days(store, "customEvent:nothing") == {}
 
 

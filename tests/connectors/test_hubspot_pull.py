@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from connectors.base import PullResult
 from connectors.hubspot.transport import ClientSettings
 from connectors.sandbox.account import Account
 from connectors.sandbox.account_files import load_account
+from connectors.sandbox.http_server import Request, Response
 from connectors.sandbox.hubspot_server import HubSpotSandbox
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.mirror import FieldType, fields_of, state_of
@@ -271,7 +273,7 @@ def test_records_changed_while_the_list_is_read(
     class Busy(HubSpotSandbox):
         pages = 0
 
-        def answer(self, request: Any) -> Any:
+        def answer(self, request: Request) -> Response:
             response = super().answer(request)
             if request.path.endswith("/contacts") and "properties" not in request.path:
                 self.pages += 1
@@ -300,11 +302,9 @@ def test_only_bound_properties_are_requested(
     asked: set[str] = set()
 
     class Watched(HubSpotSandbox):
-        def answer(self, request: Any) -> Any:
+        def answer(self, request: Request) -> Response:
             asked.update(request.values("properties"))
             if request.body:
-                import orjson
-
                 asked.update(orjson.loads(request.body)["properties"])
             return super().answer(request)
 

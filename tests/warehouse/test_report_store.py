@@ -18,7 +18,7 @@ from okr_sync.warehouse.report_store import (
     put_windows,
     record_account,
     record_refusals,
-    refusal,
+    refusals,
     replace_days,
     report_account,
     window_present,
@@ -158,8 +158,8 @@ def test_refusals_come_and_go(warehouse: Warehouse) -> None:
     """Why a figure can't be had is kept until it can, by filter and metric."""
     with warehouse.write() as connection:
         record_refusals(connection, MOBILE, ["sessions", "keyEvents"], {"keyEvents": "no such"})
-        assert refusal(connection, MOBILE, "keyEvents") == "no such"
-        assert refusal(connection, MOBILE, "sessions") is None
-        assert refusal(connection, KEY, "keyEvents") is None
+        assert refusals(connection, "web", "reports") == {("abc", "keyEvents"): "no such"}
+        record_refusals(connection, KEY, ["totalUsers"], {"totalUsers": "not here"})
         record_refusals(connection, MOBILE, ["keyEvents"], {})
-        assert refusal(connection, MOBILE, "keyEvents") is None
+        assert refusals(connection, "web", "reports") == {("", "totalUsers"): "not here"}
+        assert refusals(connection, "other", "reports") == {}

@@ -54,27 +54,25 @@ def names(kind: type, *wanted: str) -> list[Any]:
             {
                 "dimensions": names(
                     Dimension,
-                    *("date year month yearMonth isoYearIsoWeek dayOfWeek".split()),
-                    *("country region city".split()),
+                    *("date", "year", "month", "yearMonth", "isoYearIsoWeek", "dayOfWeek"),
+                    *("country", "region", "city"),
                 ),
                 "dimension_filter": {
                     "filter": {"field_name": "language", "empty_filter": {}},
                 },
             },
-            "Requests are limited to 9 dimensions within a nested request. "
-            "This request is for 10 dimensions.",
+            "limited to 9 dimensions within a nested request. This request is for 10 dimensions.",
         ),
         (
             {
                 "metrics": names(
                     Metric,
-                    *("sessions engagedSessions engagementRate bounceRate newUsers".split()),
-                    *("eventsPerSession totalUsers activeUsers eventCount keyEvents".split()),
+                    *("sessions", "engagedSessions", "engagementRate", "bounceRate", "newUsers"),
+                    *("eventsPerSession", "totalUsers", "activeUsers", "eventCount", "keyEvents"),
                     "totalRevenue",
                 )
             },
-            "Requests are limited to 10 metrics within a nested request. "
-            "This request is for 11 metrics.",
+            "limited to 10 metrics within a nested request. This request is for 11 metrics.",
         ),
         ({"date_ranges": DAYS * 5}, "Requests are limited to 4 dateRanges."),
         ({"date_ranges": []}, "at least one of dateRanges"),
@@ -209,7 +207,9 @@ def test_an_incompatible_check_is_refused_without_a_name(
                 metrics=names(Metric, "sessions"),
             )
         )
-    assert raised.value.message == "The request's dimensions & metrics are incompatible."
+    words = "The request's dimensions & metrics are incompatible."
+    assert raised.value.message.endswith(words)
+    assert "Please remove" not in raised.value.message
 
 
 def test_metadata_tell_of_old_names_custom_fields_and_blocked_metrics(

@@ -48,13 +48,13 @@ PIPELINES = {
 }
 # The counters are those of the recorded statistics, so that their ratios can be compared.
 EMAILS = """\
-id,name,publishDate,primaryEmailCampaignId,sent,delivered,open,click,bounce,hardbounced,softbounced,unsubscribed,spamreport,contactslost,selected,notsent
+id,name,published_at,campaign_id,sent,delivered,open,click,bounce,hardbounced,softbounced,unsubscribed,spamreport,contactslost,selected,notsent
 11,First,2026-11-02T09:00:03Z,901,5153,5100,1655,203,53,21,32,9,1,31,5200,47
 12,Second,2026-11-09T09:00:00Z,902,795,790,300,41,5,2,3,1,0,3,800,5
 13,Draft,,903,0,0,0,0,0,0,0,0,0,0,0,0
 """
 OWNERS = """\
-id,email,type,firstName,lastName,userId,createdAt,updatedAt,archived
+id,email,type,first_name,last_name,user_id,created_at,updated_at,archived
 70011,ola@example.com,PERSON,Ola,Owner,44,2024-02-01T09:00:00.000Z,2026-03-01T09:00:00.000Z,false
 70012,gone@example.com,PERSON,Gone,Owner,45,2024-02-01T09:00:00.000Z,2026-03-01T09:00:00.000Z,true
 """

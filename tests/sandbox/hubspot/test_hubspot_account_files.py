@@ -50,7 +50,11 @@ from okr_sync.errors import OkrSyncError
         ("hubspot/pipelines.json", "{", "pipelines.json: it is not JSON"),
         ("hubspot/pipelines.json", '{"deals": [{"label": "x"}]}', "has no id"),
         ("hubspot/properties.json", '{"deals": {"a": {"type": "text"}}}', "has the type 'text'"),
-        ("hubspot/marketing_emails.csv", "id,sent\n1,many\n", "emails.csv:2: sent is 'many'"),
+        (
+            "hubspot/marketing_emails.csv",
+            "id,published_at,sent\n1,,many\n",
+            "csv:2: sent is 'many'",
+        ),
         ("hubspot/owners.csv", "id,email\nx,a@example.com\n", "owners.csv:2: id is 'x'"),
     ],
 )
