@@ -4,11 +4,13 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from connectors.sandbox.serve import Sandbox
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 
 # --- warehouses: every test that asks for `warehouse_url` or `warehouse` runs on both engines -----
@@ -61,3 +63,110 @@ def warehouse(warehouse_url: str) -> Iterator[Warehouse]:
     opened = open_warehouse(warehouse_url)
     yield opened
     opened.close()
+
+
+# --- a small company on both sources, with a project of two teams ---------------------------------
+
+_ACCOUNT = """\
+hubspot: {portal_id: 4711, time_zone: America/New_York, currency: USD}
+ga4: {property: "123456789", time_zone: America/New_York, currency: USD}
+"""
+
+_CONTACTS = """\
+hs_object_id,createdate,lastmodifieddate,hs_analytics_source
+1,2026-03-02T15:00:00Z,2026-03-02T15:00:00Z,PAID_SEARCH
+2,2026-03-05T15:00:00Z,2026-03-05T15:00:00Z,ORGANIC_SEARCH
+3,2026-03-10T15:00:00Z,2026-03-10T15:00:00Z,PAID_SEARCH
+"""
+
+_SESSIONS = """\
+started_at,user_id,new_user,engaged,duration_seconds,event:generate_lead,sessionDefaultChannelGroup
+2026-03-02T15:00:00Z,u1,true,true,60,1,Paid Search
+2026-03-02T16:00:00Z,u2,true,false,3,,Organic Search
+2026-03-04T15:00:00Z,u1,false,true,30,,Paid Search
+2026-03-06T15:00:00Z,u3,true,true,90,1,Organic Search
+"""
+
+_PROJECT = """\
+version: 1
+time_zone: America/New_York
+currency: USD
+sources:
+  hubspot: {kind: hubspot}
+  web: {kind: ga4, property: "123456789"}
+"""
+
+_METRICS = """\
+metrics:
+  leads: {agg: count, from: hubspot.contacts, time: createdate}
+  paid_share:
+    ratio:
+      numerator: {agg: count, where: {hs_analytics_source: PAID_SEARCH}}
+      denominator: {agg: count}
+    from: hubspot.contacts
+    time: createdate
+  sessions: {agg: sum, field: sessions, from: web.report}
+  visitors: {agg: count_distinct, field: totalUsers, from: web.report}
+"""
+
+_SALES = """\
+team: sales
+cycle: 2026-Q1
+objectives:
+  - id: grow
+    title: Grow the funnel
+    key_results:
+      - {id: leads, title: Bring in 10 leads, metric: leads, goal: {from: 0, to: 10}}
+      - {id: paid-share, title: Keep paid under 80%, metric: paid_share, goal: {at_most: 80%}, unit: percent}
+"""
+
+_WEB = """\
+team: web
+cycle: 2026-Q1
+objectives:
+  - id: visits
+    title: Be visited
+    key_results:
+      - {id: sessions, title: Have 20 sessions, metric: sessions, goal: {from: 0, to: 20}}
+      - {id: visitors, title: Have 10 visitors, metric: visitors, goal: {at_least: 10}}
+"""
+
+
+@dataclass(frozen=True)
+class Company:
+    """A company's files: its account for the sandbox, and its project."""
+
+    account: Path
+    project: Path
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the project."""
+        path = self.project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Company:
+    """Three contacts, four sessions of three people in March 2026, and four key results on them."""
+    made = Company(tmp_path / "account", tmp_path / "project")
+    for folder in ("hubspot", "ga4"):
+        (made.account / folder).mkdir(parents=True)
+    (made.account / "account.yaml").write_text(_ACCOUNT, encoding="utf-8")
+    (made.account / "hubspot" / "contacts.csv").write_text(_CONTACTS, encoding="utf-8")
+    (made.account / "ga4" / "sessions.csv").write_text(_SESSIONS, encoding="utf-8")
+    made.write("okr_sync.yaml", _PROJECT)
+    made.write("metrics.yaml", _METRICS)
+    made.write("okrs/sales.yaml", _SALES)
+    made.write("okrs/web.yaml", _WEB)
+    return made
+
+
+@pytest.fixture
+def sandbox(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """The company's HubSpot and GA4, running, with this process's environment pointing at them."""
+    with Sandbox(company.account, rate_limits=False) as running:
+        for name, value in running.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("DAGSTER_HOME", raising=False)
+        yield running

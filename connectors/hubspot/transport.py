@@ -157,7 +157,7 @@ class Transport:
         reading: str,
     ) -> bytes:
         import urllib3.exceptions as failures
-        from hubspot.crm.objects.exceptions import ApiException  # type: ignore[import-untyped]
+        from hubspot.crm.objects.exceptions import ApiException
 
         settings = self._settings
         try:
@@ -273,7 +273,7 @@ def _seconds(text: str | None) -> float | None:
 
 def _api_client(endpoint: Endpoint, token: str) -> Any:
     # Imported here: only who reads HubSpot pays for the client.
-    from hubspot import HubSpot  # type: ignore[import-untyped]
+    from hubspot import HubSpot
 
     # `host` reaches the API objects and `base_url` the rest: without both, a test would call
     # production. `retry=False` switches off urllib3's own retries and redirects, so that no token

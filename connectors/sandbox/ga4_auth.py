@@ -10,6 +10,7 @@ any token server (API facts A2), so a local sandbox can check the real thing.
 import json
 import os
 import secrets
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,22 +31,28 @@ _EMAIL = "okr-sync@okr-sync-sandbox.iam.gserviceaccount.com"
 
 
 class SandboxServiceAccount:
-    """One service account with a fresh key; its file is all that a client needs."""
+    """One service account with a fresh key; its file is all that a client needs.
+
+    The key is made when it is first needed, which takes a tenth of a second or more: over gRPC it
+    never is.
+    """
 
     def __init__(self) -> None:
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._lock = threading.Lock()
+        self._made: rsa.RSAPrivateKey | None = None
         self._key_id = secrets.token_hex(20)
-        self._public_pem = self._key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
 
     def write_key_file(self, path: Path) -> Path:
         """Write the key as Google's JSON, readable by the owner only; returns the path."""
-        private_pem = self._key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ).decode()
+        private_pem = (
+            self._key()
+            .private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+            .decode()
+        )
         content = {
             "type": "service_account",
             "project_id": "okr-sync-sandbox",
@@ -72,7 +79,7 @@ class SandboxServiceAccount:
         if scheme.lower() != "bearer" or not token:
             raise invalid_credentials()
         try:
-            claims = jwt.decode(token, certs=self._public_pem)  # type: ignore[no-untyped-call]
+            claims = jwt.decode(token, certs=self._public_pem())  # type: ignore[no-untyped-call]
             key_id = jwt.decode_header(token).get("kid")  # type: ignore[no-untyped-call]
         except (ValueError, auth_exceptions.GoogleAuthError):
             raise invalid_credentials() from None
@@ -84,3 +91,18 @@ class SandboxServiceAccount:
             or not (claims.get("aud") == _AUDIENCE or scopes & _SCOPES)
         ):
             raise invalid_credentials()
+
+    def _key(self) -> rsa.RSAPrivateKey:
+        with self._lock:
+            if self._made is None:
+                self._made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            return self._made
+
+    def _public_pem(self) -> bytes:
+        return (
+            self._key()
+            .public_key()
+            .public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        )

@@ -91,7 +91,6 @@ class Ga4Sandbox:
             self.stop()
             raise
         self._folder = tempfile.TemporaryDirectory(prefix="okr-sync-ga4-")
-        self.service_account_file(self._own_key_file)
 
     def stop(self) -> None:
         """Stop serving and remove the key file."""
@@ -142,9 +141,10 @@ class Ga4Sandbox:
 
     def environment_for_rest(self) -> dict[str, str]:
         """The variables that send GA4 sources here over REST, with Application Default Credentials."""
+        key_file = self.service_account_file(self._own_key_file)
         return {
             "OKR_SYNC_GA4_ENDPOINT": self.rest_url,
-            "GOOGLE_APPLICATION_CREDENTIALS": str(self._own_key_file),
+            "GOOGLE_APPLICATION_CREDENTIALS": str(key_file),
         }
 
     def sessions(self) -> pd.DataFrame:

@@ -32,7 +32,7 @@ from okr_sync.metrics.report_fields import Additivity, additivity, parts
 from okr_sync.metrics.report_reads import ReportRead, report_reads
 from okr_sync.metrics.spans import Span
 from okr_sync.warehouse.encoding import MICROS, from_micros
-from okr_sync.warehouse.report_store import ReportKey, refusal
+from okr_sync.warehouse.report_store import refusals as stored_refusals
 from okr_sync.warehouse.tables import source_report_day, source_report_window, source_state
 
 
@@ -194,7 +194,13 @@ def evaluate_reports(
         for read in found
         for name in read.exact
     }
-    figures = _Figures(store, store.days(daily), store.day_flags(daily), store.exact(exact))
+    figures = _Figures(
+        store,
+        store.days(daily),
+        store.day_flags(daily),
+        store.exact(exact),
+        stored_refusals(connection, store.source, store.dataset),
+    )
     property_zone = store.time_zone()
     zone_flags = (
         {f"property_time_zone:{property_zone}"}
@@ -223,6 +229,7 @@ class _Figures:
     days: dict[tuple[int, str, str], _Days]
     flags: dict[tuple[int, str, str], set[str]]
     exact: dict[tuple[date, date, str, str], tuple[Decimal | None, tuple[str, ...]]]
+    refused: dict[tuple[str, str], str]
 
     def series(self, span: Span, series: str, metric: str, quality: set[str]) -> _Days:
         number = self.store.numbers[span]
@@ -240,9 +247,8 @@ class _Figures:
 
     def check(self, read: ReportRead) -> None:
         """Raise what GA4 refused this read with, whatever was stored before it did."""
-        key = ReportKey(self.store.source, self.store.dataset, read.where.key())
         for name in (*read.daily, *read.exact):
-            text = refusal(self.store.connection, key, name)
+            text = self.refused.get((read.where.key(), name))
             if text is not None:
                 raise SourceError(text)
 

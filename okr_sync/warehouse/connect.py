@@ -107,7 +107,7 @@ def open_warehouse(url: str, *, migrate: bool = True, lock_wait_seconds: float =
 
 def _bring_up_to_date(warehouse: Warehouse, migrate: bool) -> None:
     with warehouse.read() as connection:
-        version = installed_version(connection)
+        version = _installed_version(connection)
     if version == HEAD:
         return
     # Imported here because Alembic takes a while to import and is needed once a release.
@@ -128,11 +128,10 @@ def _bring_up_to_date(warehouse: Warehouse, migrate: bool) -> None:
         upgrade(connection)
 
 
-def installed_version(connection: Connection) -> str | None:
+def _installed_version(connection: Connection) -> str | None:
     """The migration that the tables are of; None in a database without okr-sync's tables."""
     try:
-        with connection.begin_nested():
-            version = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
+        version = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
     except (OperationalError, ProgrammingError) as error:
         if _is_missing_table(error):
             return None

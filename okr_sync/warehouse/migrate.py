@@ -11,15 +11,13 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from okr_sync.warehouse.connect import HEAD, installed_version
 from okr_sync.warehouse.locks import Lock, hold
 
 
 def upgrade(connection: Connection) -> None:
     """Run what is missing, inside the caller's write transaction; two at once both succeed."""
+    # Alembic looks at the version after this: what another process did meanwhile is not repeated.
     hold(connection, Lock.MIGRATION)
-    if installed_version(connection) == HEAD:
-        return  # another process did it while this one waited
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

@@ -152,6 +152,12 @@ def figures(warehouse: Warehouse) -> dict[tuple[str, date, date], Decimal | None
         }
 
 
+def told(warehouse: Warehouse, metric: str, where: Where | None = None) -> str | None:
+    """Why a metric can't be had, as stored."""
+    with warehouse.read() as connection:
+        return refusals(connection, "web", "reports").get(((where or Where()).key(), metric))
+
+
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
 def test_figures_are_those_of_the_sessions(
     sandbox: Ga4Sandbox, warehouse: Warehouse, transport: str
@@ -377,25 +383,19 @@ def test_one_wrong_field_stops_no_other(sandbox: Ga4Sandbox, store: Warehouse) -
     # Item metrics don't go with sessions in one request, but they do alone.
     assert len(days(store, "itemsPurchased")) == 10
     assert ("totalUsers", FIRST, LAST) in figures(store)
-    with store.read() as connection:
-        told = refusals(connection, "web", "reports")
-    assert set(told) == {
-        ("", "customEvent:nothing"),
-        ("", "metricOfNextYear"),
-        (by_item.key(), "sessions"),
-        (ordered.key(), "sessions"),
-    }
-    assert "customEvent:nothing" in told["", "customEvent:nothing"]
-    assert "itemName" in told[by_item.key(), "sessions"]
-    assert "needs a number" in told[ordered.key(), "sessions"]
+    assert told(store, "sessions") is None
+    assert told(store, "totalUsers") is None
+    assert "customEvent:nothing" in (told(store, "customEvent:nothing") or "")
+    assert "metricOfNextYear" in (told(store, "metricOfNextYear") or "")
+    assert "itemName" in (told(store, "sessions", by_item) or "")
+    assert "needs a number" in (told(store, "sessions", ordered) or "")
 
 
 def test_only_a_mistake(sandbox: Ga4Sandbox, store: Warehouse) -> None:
     """A pull of nothing but a mistake is no failure of the source, and stores no zero."""
     result = pull(sandbox, store, needs(series("customEvent:nothing")))
     assert (result.error, result.is_complete, result.rows) == (None, True, 0)
-    with store.read() as connection:
-        assert set(refusals(connection, "web", "reports")) == {("", "customEvent:nothing")}
+    assert told(store, "customEvent:nothing") is not None
     assert days(store, "customEvent:nothing") == {}
 
 

@@ -11,8 +11,13 @@ import pytest
 from okr_sync.metrics.measurement import Measurement, MetricObservation
 from okr_sync.metrics.windows import Window
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.observations import KeyResultObservation, KeyResultRow, ObjectiveRow
-from okr_sync.warehouse.publish import Change, PublishOutcome
+from okr_sync.warehouse.observations import (
+    KeyResultFailure,
+    KeyResultObservation,
+    KeyResultRow,
+    ObjectiveRow,
+)
+from okr_sync.warehouse.publish import Change, PublishOutcome, publish
 from okr_sync.warehouse.reads import history, status
 
 Observe = Callable[..., KeyResultObservation]
@@ -192,9 +197,14 @@ def test_a_key_twice_in_one_publish(observe: Observe, send: Send, warehouse: War
 
 
 def test_an_error_leaves_nothing_of_a_publish(
-    observe: Observe, send: Send, dump: Dump, define: Callable[..., KeyResultRow]
+    warehouse: Warehouse,
+    observe: Observe,
+    send: Send,
+    dump: Dump,
+    define: Callable[..., KeyResultRow],
+    noon: datetime,
 ) -> None:
-    """An unknown run, found last, takes everything written before it back."""
+    """An error, half-way or at the very end, takes everything written before it back."""
     send(observe(LEADS, "2026-10-05", "1"))
     before = dump("sync_run")
     metric = _metric("leads", "2026-10-05", "9", quality=("sampled",))
@@ -204,6 +214,20 @@ def test_an_error_leaves_nothing_of_a_publish(
             observe("growth/x", "2026-10-05", "2"),
             key_results=[define(LEADS, title="new"), define("growth/x")],
             metric_observations=[metric],
+            stale_after={LEADS: None},
+        )
+    assert dump("sync_run") == before
+    with pytest.raises(ValueError, match="no run 'run-9' was started"):
+        publish(
+            warehouse,
+            run_id="run-9",
+            published_at=noon,
+            measured_at=noon,
+            objectives=[],
+            key_results=[define(LEADS, title="new")],
+            observations=[observe(LEADS, "2026-10-05", "2")],
+            metric_observations=[metric],
+            failures=[KeyResultFailure(LEADS, "refused")],
             stale_after={LEADS: None},
         )
     assert dump("sync_run") == before

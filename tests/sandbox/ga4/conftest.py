@@ -10,14 +10,13 @@ from google.analytics.data_v1beta import BetaAnalyticsDataClient
 from google.analytics.data_v1beta.services.beta_analytics_data.transports import (
     BetaAnalyticsDataGrpcTransport,
 )
-from google.auth import jwt
+from google.oauth2 import service_account
 
+from connectors.ga4.local_token import LocalTokenCredentials
 from connectors.sandbox.ga4_server import Ga4Sandbox
 from connectors.sandbox.ga4_sessions import Ga4Settings
 
 Ga4Connect = Callable[[Ga4Sandbox], BetaAnalyticsDataClient]
-
-AUDIENCE = "https://analyticsdata.googleapis.com/"
 
 _COLUMNS = [
     "started_at",
@@ -89,9 +88,9 @@ def ga4_rest() -> Iterator[Ga4Connect]:
 
         def connect(sandbox: Ga4Sandbox) -> BetaAnalyticsDataClient:
             path = sandbox.environment_for_rest()["GOOGLE_APPLICATION_CREDENTIALS"]
-            # The token that a service account makes itself. google.auth's service_account module
-            # would in addition look the account up at Google, and tests stay on this machine.
-            credentials = jwt.Credentials.from_service_account_file(path, audience=AUDIENCE)  # type: ignore[no-untyped-call]
+            account = service_account.Credentials.from_service_account_file(path)  # type: ignore[no-untyped-call]
+            # As the connector does: google-auth itself would look the account up at Google.
+            credentials = LocalTokenCredentials(account)
             client = BetaAnalyticsDataClient(
                 credentials=credentials,
                 transport="rest",

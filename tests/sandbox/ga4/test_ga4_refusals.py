@@ -186,8 +186,9 @@ def test_compatibility_verdicts(ga4_client: BetaAnalyticsDataClient) -> None:
     }
     assert verdicts["date"] == verdicts["eventName"] == verdicts["customEvent:plan"] == "COMPATIBLE"
     assert verdicts["itemName"] == verdicts["campaignName"] == "INCOMPATIBLE"
-    request.compatibility_filter = Compatibility.INCOMPATIBLE
-    only = ga4_client.check_compatibility(request)
+    only = ga4_client.check_compatibility(
+        CheckCompatibilityRequest(request, compatibility_filter=Compatibility.INCOMPATIBLE)
+    )
     assert {one.metric_metadata.api_name for one in only.metric_compatibilities} == {
         "itemViewEvents",
         "itemsPurchased",
@@ -230,6 +231,7 @@ def test_metadata_tell_of_old_names_custom_fields_and_blocked_metrics(
     assert "customEvent:plan" not in {d.api_name for d in common.dimensions}
 
 
+@pytest.mark.filterwarnings("ignore:Unrecognized MatchType")
 def test_filters_with_an_unknown_match_type(ga4_client: BetaAnalyticsDataClient) -> None:
     """A number that the enum doesn't have is refused."""
     wanted = Filter.StringFilter(value="a")

@@ -1,6 +1,7 @@
 """What a GA4 report of the sandbox looks like: filters, ranges, order, pages, aggregates, batches."""
 
 from datetime import UTC, datetime
+from random import Random
 
 import pandas as pd
 import pytest
@@ -388,3 +389,59 @@ def test_restated_sessions_are_reported_at_once(
     ga4.replace_sessions(pd.concat([sessions, late], ignore_index=True))
     asked = request_of(["date"], ["sessions"], ("2026-11-02", "2026-11-02"))
     assert ga4_client.run_report(asked).rows[0].metric_values[0].value == "3"
+
+
+def test_reports_agree_with_plain_pandas(
+    ga4_settings: Ga4Settings, request: pytest.FixtureRequest
+) -> None:
+    """Two thousand random sessions, by day and channel, give what pandas finds in the rows."""
+    random, count = Random(7), 2_000
+    start = pd.Timestamp("2026-10-20", tz="UTC")
+    table = pd.DataFrame(
+        {
+            "started": [
+                start + pd.Timedelta(minutes=random.randrange(20_000)) for _ in range(count)
+            ],
+            "user_id": [f"u{random.randrange(300)}" for _ in range(count)],
+            "engaged": [random.random() < 0.6 for _ in range(count)],
+            "leads": [random.choice([0, 0, 0, 1, 2]) for _ in range(count)],
+            CHANNEL: [random.choice(["Email", "Direct", "Paid Search"]) for _ in range(count)],
+        }
+    )
+    sessions = pd.DataFrame(
+        {
+            "started_at": table["started"].map(lambda moment: moment.isoformat()),
+            "user_id": table["user_id"],
+            "new_user": "false",
+            "engaged": table["engaged"].map({True: "true", False: "false"}),
+            "duration_seconds": "10",
+            "event:generate_lead": table["leads"].astype(str),
+            CHANNEL: table[CHANNEL],
+        },
+        dtype=str,
+    )
+    table["day"] = table["started"].dt.tz_convert("Europe/Berlin").dt.strftime("%Y%m%d")
+    expected = {
+        key: (
+            len(part),
+            part["user_id"].nunique(),
+            int(part["engaged"].sum()),
+            int(part["leads"].sum()),
+            float((part["leads"] > 0).mean()),
+        )
+        for key, part in table[table[CHANNEL] != "Email"].groupby(["day", CHANNEL])
+    }
+    metrics = ["sessions", "totalUsers", "engagedSessions", "keyEvents", "sessionKeyEventRate"]
+    asked = request_of(
+        ["date", CHANNEL],
+        metrics,
+        ("2026-10-01", "2026-11-30"),
+        dimension_filter=FilterExpression(not_expression=text(CHANNEL, "email")),
+    )
+    with Ga4Sandbox(ga4_settings, sessions=sessions) as sandbox:
+        answer = request.getfixturevalue("ga4_grpc")(sandbox).run_report(asked)
+    found = {
+        key: tuple(float(value.value) for value in row.metric_values)
+        for key, row in zip(keys(answer), answer.rows, strict=True)
+    }
+    assert found == expected

@@ -1,6 +1,7 @@
 """REST and gRPC of the GA4 sandbox: paths, JSON, credentials, and what each refuses."""
 
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,16 +30,9 @@ def token_of(sandbox: Ga4Sandbox, path: Path, **claims: Any) -> str:
     """A token signed with the sandbox's key, with these claims instead of the right ones."""
     key = orjson.loads(sandbox.service_account_file(path / "key.json").read_bytes())
     signer = crypt.RSASigner.from_service_account_info(key)  # type: ignore[no-untyped-call]
-    right = {"iss": key["client_email"], "aud": AUDIENCE, "iat": 1, "exp": 3601}
-    now = _now()
-    right |= {"iat": now, "exp": now + 3600}
+    now = int(time.time())
+    right = {"iss": key["client_email"], "aud": AUDIENCE, "iat": now, "exp": now + 3600}
     return str(jwt.encode(signer, right | claims).decode())  # type: ignore[no-untyped-call]
-
-
-def _now() -> int:
-    from time import time
-
-    return int(time())
 
 
 @pytest.fixture
@@ -100,8 +94,7 @@ def test_json_takes_both_forms(send: Send, match_type: object, limit: object) ->
         ),
         (
             {"orderBys": [{"dimension": {"dimensionName": "date", "orderType": "NUMBER"}}]},
-            "Invalid value at 'order_bys[0].dimension.order_type' (type.googleapis.com/"
-            'google.analytics.data.v1beta.OrderBy.DimensionOrderBy.OrderType), "NUMBER"',
+            'DimensionOrderBy.OrderType), "NUMBER"',
             "order_bys[0].dimension.order_type",
         ),
         ({"metricAggregations": [9]}, "Invalid value at 'metric_aggregations[0]'", None),
@@ -155,7 +148,7 @@ def test_a_missing_token(send: Send) -> None:
         {"aud": None, "scope": "https://www.googleapis.com/auth/drive"},
         {"iss": "somebody@example.com"},
         {"iat": 1_000_000_000, "exp": 1_000_003_600},
-        {"exp": _now() + 7 * 24 * 3600},
+        {"exp": int(time.time()) + 7 * 24 * 3600},
     ],
 )
 def test_tokens_with_wrong_claims(

@@ -1,0 +1,145 @@
+"""The table of what a failure means, and how long it is waited for."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from connectors.errors import Reason, Refusal, RetryPolicy, source_error
+from connectors.hubspot.pace import Pace, Window
+from okr_sync.errors import SourceError, TransientSourceError
+
+_EXAMPLES = Path(__file__).parents[3] / "shared" / "examples" / "hubspot" / "errors"
+
+
+def _refusal(
+    status: int,
+    reason: str = "",
+    message: str = "",
+    names: tuple[str, ...] = (),
+    retry_after: float | None = None,
+) -> Refusal:
+    return Refusal(
+        service="HubSpot",
+        source="crm",
+        credential="the token in CRM_TOKEN",
+        endpoint="https://api.hubapi.com",
+        reading="deals",
+        status=status,
+        reason=reason,
+        message=message,
+        names=names,
+        retry_after=retry_after,
+    )
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind", "words"),
+    [
+        (_refusal(401, "EXPIRED_AUTHENTICATION"), SourceError, "the token in CRM_TOKEN"),
+        (
+            _refusal(403, "MISSING_SCOPES", names=("crm.objects.deals.read",)),
+            SourceError,
+            "lacks the scope crm.objects.deals.read",
+        ),
+        (_refusal(403, message="No."), SourceError, "No."),
+        (
+            _refusal(400, "VALIDATION_ERROR PROPERTY_DOESNT_EXIST", names=("nope",)),
+            SourceError,
+            "does not know nope of deals",
+        ),
+        (_refusal(400, message="Odd."), SourceError, "Odd."),
+        (_refusal(404), SourceError, "has no deals"),
+        (_refusal(301), SourceError, "sent the request elsewhere"),
+        (_refusal(429, "DAILY RATE_LIMIT"), TransientSourceError, "daily request limit"),
+        (_refusal(429, "TEN_SECONDLY_ROLLING"), TransientSourceError, "too frequent"),
+        (_refusal(429, message="Exhausted per hour."), TransientSourceError, "hourly quota"),
+        (_refusal(477), TransientSourceError, "another data centre"),
+        (_refusal(503), TransientSourceError, "status 503"),
+        (_refusal(0, Reason.UNREACHABLE), TransientSourceError, "https://api.hubapi.com"),
+        (_refusal(0, Reason.NOT_JSON), TransientSourceError, "other than JSON"),
+        (_refusal(0, Reason.WRONG_SHAPE, "no results."), TransientSourceError, "no results."),
+        (_refusal(0, Reason.NOT_TRUSTED), SourceError, "certificate"),
+        (_refusal(418, message="{names} teapot"), SourceError, "{names} teapot"),
+    ],
+)
+def test_what_people_are_told(refusal: Refusal, kind: type[SourceError], words: str) -> None:
+    """Each failure names its source, what to do, and whether a later run may succeed."""
+    error = source_error(refusal)
+    assert type(error) is kind
+    assert error.user_text.startswith("Source crm: ")
+    assert words in error.user_text
+
+
+@pytest.mark.skipif(not _EXAMPLES.is_dir(), reason="the shared examples are not beside the project")
+def test_every_known_refusal_has_its_own_row() -> None:
+    """No body that HubSpot is known to send falls through to the last row of the table."""
+    for file in sorted(_EXAMPLES.glob("*.json")):
+        body = orjson.loads(file.read_bytes())
+        reason = " ".join(body.get(key, "") for key in ("policyName", "category"))
+        text = source_error(_refusal(int(file.name[:3]), reason, body["message"])).user_text
+        assert "refused the request for deals (status" not in text, file.name
+
+
+@pytest.mark.parametrize(
+    ("refusal", "tries_made", "spent", "expected"),
+    [
+        (_refusal(503), 1, 0.0, 0.5),
+        (_refusal(503), 3, 0.0, 2.0),
+        (_refusal(503), 5, 0.0, None),
+        (_refusal(503), 2, 179.5, None),
+        (_refusal(429), 1, 0.0, 1.0),
+        (_refusal(423), 1, 0.0, 2.0),
+        (_refusal(429, retry_after=45), 1, 0.0, 45),
+        (_refusal(503, retry_after=60), 1, 0.0, 60),
+        (_refusal(429, retry_after=61), 1, 0.0, None),
+        (_refusal(429, "DAILY"), 1, 0.0, None),
+        (_refusal(401), 1, 0.0, None),
+        (_refusal(0, Reason.DROPPED), 4, 0.0, 4.0),
+    ],
+)
+def test_waiting(refusal: Refusal, tries_made: int, spent: float, expected: float | None) -> None:
+    """Waits double, honour Retry-After up to a minute, and end by number and by total time."""
+    wait = RetryPolicy().wait_before_next(refusal, tries_made, spent, draw=lambda low, high: high)
+    assert wait == expected
+
+
+def test_waits_are_spread() -> None:
+    """Workers that failed together don't come back together."""
+    waits = {RetryPolicy().wait_before_next(_refusal(503), 4, 0.0) for _ in range(20)}
+    assert len(waits) > 10
+    assert all(wait is not None and 2.0 <= wait <= 4.0 for wait in waits)
+
+
+def test_no_window_is_ever_overfull() -> None:
+    """However requests come, at most the limit is sent in any window."""
+    window = Window(5, 1.1)
+    now = 0.0
+    sent = []
+    for pause in (0.0, 0.0, 0.4, 0.0, 0.0, 0.0, 0.9, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0):
+        now += pause
+        now += window.reserve(now)
+        sent.append(now)
+    for moment in sent:
+        assert sum(moment <= other < moment + 1.0 for other in sent) <= 5
+
+
+def test_pace_follows_the_headers() -> None:
+    """Requests other than searches are spread once the headers have told the window."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    pace = Pace(4.5, seconds=lambda: now[0], sleep=sleep)
+    for _ in range(50):
+        pace.before_other()
+    assert now[0] == 0.0
+    pace.learn({"burst": 100, "burst_remaining": 50, "interval_ms": 10_000})
+    for _ in range(96):
+        pace.before_other()
+    assert now[0] > 9.0
+    pace.learn({"burst": 100, "burst_remaining": 1, "interval_ms": 10_000})
+    before = now[0]
+    pace.before_other()
+    assert now[0] >= before + 1.0
