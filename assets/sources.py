@@ -9,7 +9,7 @@ everything downstream of a failed step. So the asset is materialized with `compl
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -24,8 +24,8 @@ from okr_sync.config.models import Ga4Source, Source
 from okr_sync.metrics.needs import Need, ReportsNeed
 from okr_sync.metrics.plan import needs_of
 from okr_sync.metrics.report_trim import trim_reports_need
-from okr_sync.sync.observe import calendar_of
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.report_store import report_account
 from okr_sync.warehouse.runs import PullRecord, record_pull
 
 
@@ -81,7 +81,7 @@ def _source_step(bundle: Bundle, source: Source, datasets: Sequence[str]) -> dg.
         connector = connectors.connect(source)
         try:
             for dataset in wanted:
-                need = _still_needed(needs.get(dataset), bundle, warehouse)
+                need = _still_needed(needs.get(dataset), bundle, source, warehouse)
                 if need is None:
                     reporter.say(f"{dataset}: nothing to read")
                     yield dg.MaterializeResult(
@@ -102,15 +102,19 @@ def _source_step(bundle: Bundle, source: Source, datasets: Sequence[str]) -> dg.
     return pull_source
 
 
-def _still_needed(need: Need | None, bundle: Bundle, warehouse: Warehouse) -> Need | None:
+def _still_needed(
+    need: Need | None, bundle: Bundle, source: Source, warehouse: Warehouse
+) -> Need | None:
     """The need without what is stored for good; None when nothing of it is left."""
-    if not isinstance(need, ReportsNeed):
+    if not isinstance(need, ReportsNeed) or not isinstance(source, Ga4Source):
         return need
-    revise = max(
-        (key_result.revise for key_result in bundle.key_results.values()), default=timedelta()
-    )
+    revise = max(key_result.revise for key_result in bundle.key_results.values())
     with warehouse.read() as connection:
-        trimmed = trim_reports_need(connection, need, revise, calendar_of(bundle.project).zone)
+        stored = report_account(connection, need.source, need.dataset)
+        if stored is None or stored.account != source.property:
+            return need  # what is stored, if anything, is another property's
+        zone = stored.time_zone or bundle.project.time_zone
+        trimmed = trim_reports_need(connection, need, revise, ZoneInfo(zone))
     return trimmed if trimmed.series or trimmed.exact_windows else None
 
 

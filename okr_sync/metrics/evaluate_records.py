@@ -49,10 +49,15 @@ from okr_sync.metrics.aggregates import (
 from okr_sync.metrics.filters import Filterable, condition_sql
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.quantiles import percent_of, quantile_query, quantiles
-from okr_sync.metrics.record_fields import anchor_field, fields_of_metric
+from okr_sync.metrics.record_fields import (
+    anchor_field,
+    fields_of_metric,
+    number_fields,
+    time_fields,
+)
 from okr_sync.metrics.spans import Span
 from okr_sync.warehouse.encoding import MICROS, day_number, epoch_ms
-from okr_sync.warehouse.mirror import FieldType, fields_of, record_table
+from okr_sync.warehouse.mirror import FieldState, FieldType, fields_of, record_table
 
 _MS_PER_DAY = 86_400_000
 
@@ -102,11 +107,11 @@ def evaluate_records(
     return answers, refusals
 
 
-def _refused(question: Question, states: Mapping[str, Any], refusals: Refusals) -> bool:
+def _refused(question: Question, states: Mapping[str, FieldState], refusals: Refusals) -> bool:
     metric = question.metric
     for field in sorted(fields_of_metric(metric)):
         state = states.get(field)
-        if state is not None and state.error:
+        if state is not None and state.error and _hurts(metric, field, state.type):
             refusals[metric.name] = f"Metric {metric.name}: {state.error}"
             return True
         if state is None or state.filled_at is None:
@@ -116,6 +121,18 @@ def _refused(question: Question, states: Mapping[str, Any], refusals: Refusals) 
             )
             return True
     return False
+
+
+def _hurts(metric: AnyMetric, field: str, kind: FieldType | None) -> bool:
+    """Whether what is wrong with a field is wrong for this metric.
+
+    A text that another team's binding takes for a date can still be counted and compared by this one.
+    """
+    if kind is None:
+        return True
+    as_time = field in time_fields(metric) and kind not in (FieldType.INSTANT, FieldType.DAY)
+    as_number = field in number_fields(metric) and kind is not FieldType.NUMBER
+    return as_time or as_number
 
 
 def _bad_fields(connection: Connection, source: Filterable) -> frozenset[str]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from okr_sync.config.bundle import Bundle
-from okr_sync.config.cycles import Calendar
+from okr_sync.config.cycles import WEEKDAYS, Calendar
 from okr_sync.config.hashes import definition_hash
 from okr_sync.config.models import KeyResult, Project
 from okr_sync.metrics.measurement import Measurement
@@ -19,15 +19,13 @@ from okr_sync.metrics.spans import Span, is_closed, is_final
 from okr_sync.progress import judge
 from okr_sync.warehouse.observations import KeyResultObservation, KeyResultRow, ObjectiveRow
 
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
 
 def calendar_of(project: Project) -> Calendar:
     """What a project says of time."""
     return Calendar(
         ZoneInfo(project.time_zone),
         project.fiscal_year_start,
-        _WEEKDAYS.index(project.week_start),
+        WEEKDAYS.index(project.week_start),
     )
 
 
