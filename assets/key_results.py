@@ -15,7 +15,7 @@ import dagster as dg
 from assets.keys import KEY_RESULTS_GROUP, identifier, key_result_key, metric_key
 from assets.metadata import Metadata, measurement_metadata, shown, table_of
 from assets.project import as_of_days, key_results_by_team
-from assets.resources import ClockResource, ReporterResource
+from assets.resources import Clock, Reporter
 from assets.run_scope import RunScope, open_run
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import KeyResult
@@ -45,8 +45,8 @@ def _team_step(bundle: Bundle, team: str, found: list[KeyResult]) -> dg.AssetsDe
     def publish_team(
         context: dg.AssetExecutionContext,
         warehouse: dg.ResourceParam[Warehouse],
-        clock: ClockResource,
-        reporter: ReporterResource,
+        clock: dg.ResourceParam[Clock],
+        reporter: dg.ResourceParam[Reporter],
     ) -> Iterator[dg.MaterializeResult[None]]:
         scope = open_run(context.run, bundle, warehouse, clock.now())
         wanted = {k: kr for k, kr in key_results.items() if k in context.selected_asset_keys}
@@ -106,7 +106,7 @@ def _publish(
     key_results: list[KeyResult],
     warehouse: Warehouse,
     scope: RunScope,
-    clock: ClockResource,
+    clock: Clock,
 ) -> _Published:
     due = [kr for kr in key_results if scope.plan.by_key_result.get(kr.key_result_id)]
     metrics = sorted({key_result.metric for key_result in due})

@@ -11,7 +11,7 @@ import dagster as dg
 from assets.keys import MEASURED_CHECK, dataset_key, metric_key
 from assets.metadata import measurement_metadata
 from assets.project import as_of_days, used_metrics
-from assets.resources import ClockResource, ReporterResource
+from assets.resources import Clock, Reporter
 from assets.run_scope import open_run
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import Family
@@ -54,8 +54,8 @@ def family_assets(bundle: Bundle, family: Family, about: str) -> dg.AssetsDefini
     def measure_family(
         context: dg.AssetExecutionContext,
         warehouse: dg.ResourceParam[Warehouse],
-        clock: ClockResource,
-        reporter: ReporterResource,
+        clock: dg.ResourceParam[Clock],
+        reporter: dg.ResourceParam[Reporter],
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         scope = open_run(context.run, bundle, warehouse, clock.now())
         wanted = {key: m for key, m in metrics.items() if key in context.selected_asset_keys}

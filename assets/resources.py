@@ -8,10 +8,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 
-from connectors.base import Connector
 from connectors.ga4.connector import Ga4Connector
 from connectors.hubspot.connector import HubSpotConnector
 from okr_sync.config.bundle import Bundle
@@ -32,8 +32,6 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
-        from pathlib import Path
-
         warehouse = open_warehouse(warehouse_url(self.url_env, Path(self.folder), os.environ))
         try:
             yield warehouse
@@ -41,33 +39,35 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
             warehouse.close()
 
 
-class ConnectorsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class Connectors:
     """Makes the connector of a source, with its credentials from the environment."""
 
-    def connect(self, source: Source) -> Connector:  # type: ignore[type-arg]
+    def connect(self, source: Source) -> Ga4Connector | HubSpotConnector:
         """A connector for one source; close it after use."""
         if isinstance(source, HubSpotSource):
             return HubSpotConnector(source, os.environ)
         return Ga4Connector(source, os.environ)
 
 
-class ClockResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """What time it is, as an aware UTC time; a fixed time makes a run repeatable."""
+class Clock:
+    """What time it is; a fixed time makes a run repeatable."""
 
-    fixed_at: str | None = None
+    def __init__(self, fixed_at: datetime | None = None) -> None:
+        self._fixed_at = fixed_at
 
     def now(self) -> datetime:
-        """The fixed time if there is one, else the machine's clock."""
-        if self.fixed_at is None:
-            return datetime.now(UTC)
-        return datetime.fromisoformat(self.fixed_at).astimezone(UTC)
+        """The fixed time if there is one, else the machine's, as an aware UTC time."""
+        return self._fixed_at or datetime.now(UTC)
 
 
-class ReporterResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Where a step says what it has done, for people who watch; silent unless replaced."""
+class Reporter:
+    """Tells people who watch how a run goes; this one is silent, for runs that nobody watches."""
 
     def say(self, text: str) -> None:
-        """One line of progress."""
+        """A line about what was done."""
+
+    def reading(self, dataset: str, rows: int) -> None:
+        """So many rows of a dataset have been read so far."""
 
 
 def default_resources(bundle: Bundle) -> dict[str, object]:
@@ -76,7 +76,7 @@ def default_resources(bundle: Bundle) -> dict[str, object]:
         "warehouse": WarehouseResource(
             url_env=bundle.project.warehouse_url_env, folder=str(bundle.folder)
         ),
-        "connectors": ConnectorsResource(),
-        "clock": ClockResource(),
-        "reporter": ReporterResource(),
+        "connectors": Connectors(),
+        "clock": Clock(),
+        "reporter": Reporter(),
     }

@@ -9,6 +9,7 @@ everything downstream of a failed step. So the asset is materialized with `compl
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -16,12 +17,14 @@ import dagster as dg
 from assets.keys import COMPLETE_CHECK, SOURCES_GROUP, dataset_key, identifier
 from assets.metadata import pull_metadata
 from assets.project import used_metrics
-from assets.resources import ClockResource, ConnectorsResource, ReporterResource
+from assets.resources import Clock, Connectors, Reporter
 from assets.run_scope import open_run
 from connectors.base import PullResult
+from connectors.ga4.connector import Ga4Connector
+from connectors.hubspot.connector import HubSpotConnector
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import Ga4Source, Source
-from okr_sync.metrics.needs import Need, ReportsNeed
+from okr_sync.metrics.needs import Need, RecordsNeed, ReportsNeed
 from okr_sync.metrics.plan import needs_of
 from okr_sync.metrics.report_trim import trim_reports_need
 from okr_sync.warehouse.connect import Warehouse
@@ -71,9 +74,9 @@ def _source_step(bundle: Bundle, source: Source, datasets: Sequence[str]) -> dg.
     def pull_source(
         context: dg.AssetExecutionContext,
         warehouse: dg.ResourceParam[Warehouse],
-        connectors: ConnectorsResource,
-        clock: ClockResource,
-        reporter: ReporterResource,
+        connectors: dg.ResourceParam[Connectors],
+        clock: dg.ResourceParam[Clock],
+        reporter: dg.ResourceParam[Reporter],
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         scope = open_run(context.run, bundle, warehouse, clock.now())
         needs = {f"{need.source}.{need.dataset}": need for need in needs_of(bundle, scope.plan)}
@@ -89,7 +92,7 @@ def _source_step(bundle: Bundle, source: Source, datasets: Sequence[str]) -> dg.
                     )
                     yield _complete(dataset, True, "Nothing to read: all figures are final.")
                     continue
-                result = connector.pull(need, warehouse, scope.now)
+                result = _pull(connector, need, warehouse, scope.now, reporter)
                 record_pull(warehouse, scope.run_id, _record(result))
                 reporter.say(_told(result))
                 yield dg.MaterializeResult(
@@ -100,6 +103,26 @@ def _source_step(bundle: Bundle, source: Source, datasets: Sequence[str]) -> dg.
             connector.close()
 
     return pull_source
+
+
+def _pull(
+    connector: HubSpotConnector | Ga4Connector,
+    need: Need,
+    warehouse: Warehouse,
+    now: datetime,
+    reporter: Reporter,
+) -> PullResult:
+    dataset = f"{need.source}.{need.dataset}"
+
+    def progress(rows: int) -> None:
+        reporter.reading(dataset, rows)
+
+    progress(0)
+    if isinstance(connector, Ga4Connector) and isinstance(need, ReportsNeed):
+        return connector.pull(need, warehouse, now, progress)
+    if isinstance(connector, HubSpotConnector) and isinstance(need, RecordsNeed):
+        return connector.pull(need, warehouse, now, progress)
+    raise TypeError(f"{type(connector).__name__} can't read a {type(need).__name__}")
 
 
 def _still_needed(

@@ -4,7 +4,7 @@ Belongs here: the types that every connector and its callers share. Does not bel
 API (hubspot, ga4), which failure means what (errors) or what the numbers are for (okr_sync.metrics).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -12,7 +12,14 @@ from typing import Protocol, TypeVar
 from okr_sync.metrics.needs import Need
 from okr_sync.warehouse.connect import Warehouse
 
-N = TypeVar("N", bound=Need, contravariant=True)
+NeedT_contra = TypeVar("NeedT_contra", bound=Need, contravariant=True)
+
+Progress = Callable[[int], None]
+"""Called with the rows read so far, by a pull that takes a while."""
+
+
+def unwatched(rows: int) -> None:
+    """The progress of a pull that nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +44,16 @@ class PullResult:
     is_transient: bool = False
 
 
-class Connector(Protocol[N]):
+class Connector(Protocol[NeedT_contra]):
     """Reads one source into the warehouse's source tables. Never raises for a source's failure."""
 
-    def pull(self, need: N, warehouse: Warehouse, now: datetime) -> PullResult:
+    def pull(
+        self,
+        need: NeedT_contra,
+        warehouse: Warehouse,
+        now: datetime,
+        progress: Progress = unwatched,
+    ) -> PullResult:
         """Bring the source tables up to date with what is needed, and prove it or say why not."""
         ...
 

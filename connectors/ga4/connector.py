@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection
 
-from connectors.base import PullResult
+from connectors.base import Progress, PullResult, unwatched
 from connectors.errors import RetryPolicy
 from connectors.ga4.calls import GA4_RETRIES, Ga4Calls
 from connectors.ga4.quality import blocked_metrics, may_be_blocked, metric_flags
@@ -47,7 +47,13 @@ class Ga4Connector:
         self._source = source
         self._calls = Ga4Calls(source, environ, retries)
 
-    def pull(self, need: ReportsNeed, warehouse: Warehouse, now: datetime) -> PullResult:
+    def pull(
+        self,
+        need: ReportsNeed,
+        warehouse: Warehouse,
+        now: datetime,
+        progress: Progress = unwatched,
+    ) -> PullResult:
         """Read every report of the need, prove that each is whole, and store all in one transaction.
 
         A failed pull stores nothing. A metric that GA4 can't give as it is bound (400) fails no
@@ -77,6 +83,7 @@ class Ga4Connector:
                 is_transient=isinstance(error, TransientSourceError),
             )
         rows = sum(answer.rows for answer in reading.answers)
+        progress(rows)
         cursor_from, cursor_to = _instants(reading.answers)
         return PullResult(
             source=need.source,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 
-from connectors.base import PullResult
+from connectors.base import Progress, PullResult, unwatched
 from connectors.endpoints import resolve_endpoint
 from connectors.hubspot.account import AccountDetails, read_account
 from connectors.hubspot.paths import Paths
@@ -42,7 +42,13 @@ class HubSpotConnector:
         self._transport: Transport | None = None
         self._account: AccountDetails | None = None
 
-    def pull(self, need: RecordsNeed, warehouse: Warehouse, now: datetime) -> PullResult:
+    def pull(
+        self,
+        need: RecordsNeed,
+        warehouse: Warehouse,
+        now: datetime,
+        progress: Progress = unwatched,
+    ) -> PullResult:
         """Bring the mirror of one object up to date, as of `now`, with the fields that are needed.
 
         `rows` is how many records the mirror then holds and `rows_expected` how many HubSpot counts.
@@ -54,7 +60,7 @@ class HubSpotConnector:
         error: SourceError | None = None
         report: PullReport | None = None
         try:
-            report = self._pulled(need, warehouse, now)
+            report = self._pulled(need, warehouse, now, progress)
         except SourceError as failure:
             error = failure
         transport = self._transport
@@ -79,7 +85,9 @@ class HubSpotConnector:
             self._transport.close()
             self._transport = None
 
-    def _pulled(self, need: RecordsNeed, warehouse: Warehouse, now: datetime) -> PullReport:
+    def _pulled(
+        self, need: RecordsNeed, warehouse: Warehouse, now: datetime, progress: Progress
+    ) -> PullReport:
         transport = self._connected()
         if self._account is None:
             self._account = read_account(transport, self._paths)
@@ -87,7 +95,7 @@ class HubSpotConnector:
         types = {name: one.type for name, one in bound.items() if one.type is not None}
         reader = RecordReader(transport, self._paths, need.source, need.dataset, types)
         pull = DatasetPull(reader, warehouse, need.source, need.dataset, self._account, bound, now)
-        return pull.run()
+        return pull.run(progress)
 
     def _connected(self) -> Transport:
         if self._transport is None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy import Table
 
+from connectors.base import Progress
 from connectors.hubspot.account import AccountDetails
 from connectors.hubspot.proof import INDEX_LAG, Holding, archived_in, expected_count
 from connectors.hubspot.records import RecordReader, TooManyChangesError
@@ -92,14 +93,14 @@ class DatasetPull:
             self._known = state_of(connection, source, dataset)
             self._before = fields_of(connection, source, dataset)
 
-    def run(self) -> PullReport:
+    def run(self, progress: Progress) -> PullReport:
         """Bring the mirror up to date. Raises SourceError and its kin, and then changes nothing."""
         if self._known is None or self._known.cursor_at is None or self._full_read_is_due():
-            return self._full_read()
+            return self._full_read(progress)
         try:
             return self._changes(self._known, self._known.cursor_at)
         except (_NotReconciledError, TooManyChangesError):
-            return self._full_read()
+            return self._full_read(progress)
 
     def _full_read_is_due(self) -> bool:
         known = self._known
@@ -191,7 +192,7 @@ class DatasetPull:
 
     # --- everything ---
 
-    def _full_read(self) -> PullReport:
+    def _full_read(self, progress: Progress) -> PullReport:
         held = expected = 0
         for _ in range(_FULL_READS):
             started_at = self._present()
@@ -202,7 +203,7 @@ class DatasetPull:
                 )
             is_kept = False
             try:
-                high, held, expected = self._fill(stage, started_at)
+                high, held, expected = self._fill(stage, started_at, progress)
                 if held == expected:
                     report = self._commit_full_read(stage, started_at, high, expected)
                     is_kept = True
@@ -216,11 +217,16 @@ class DatasetPull:
             f"{expected:,}. Nothing of this read was used; the next run tries again."
         )
 
-    def _fill(self, stage: Table, started_at: datetime) -> tuple[datetime, int, int]:
+    def _fill(
+        self, stage: Table, started_at: datetime, progress: Progress
+    ) -> tuple[datetime, int, int]:
         """Read everything; gives the instant up to which, the records held and those expected."""
         waiting: list[Row] = []
+        read = 0
         for page in self._reader.pages():
             waiting += page
+            read += len(page)
+            progress(read)
             if len(waiting) >= _ROWS_PER_WRITE:
                 self._store(stage, waiting)
                 waiting = []

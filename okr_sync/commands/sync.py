@@ -12,11 +12,13 @@ from pathlib import Path
 
 import click
 import dagster as dg
+from rich.console import Console
 
 from assets.keys import SYNC_JOB, TRIGGER_TAG, dataset_key, key_result_key, metric_key
 from assets.project import as_of_days
-from assets.resources import ReporterResource
+from assets.resources import Reporter
 from okr_sync.commands.choose import choose_key_results
+from okr_sync.commands.console import output
 from okr_sync.commands.project_warehouse import opened
 from okr_sync.config.bundle import Bundle
 from okr_sync.definitions import build_definitions
@@ -30,11 +32,23 @@ _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 
 
-class EchoReporter(ReporterResource):
-    """Prints what each step did, a line each, for the one who waits."""
+class ConsoleReporter(Reporter):
+    """Prints what each step did, a line each; on a terminal also what is being read just now."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._reading = console.status("")
 
     def say(self, text: str) -> None:
-        click.echo(f"  {text}")
+        """Print a line that stays."""
+        self._reading.stop()
+        self._console.print(f"  {text}", markup=False, soft_wrap=True)
+
+    def reading(self, dataset: str, rows: int) -> None:
+        """Show a line that moves, where it can."""
+        if self._console.is_terminal:
+            self._reading.update(f"{dataset}: {rows:,} rows")
+            self._reading.start()
 
 
 def run_sync(
@@ -79,11 +93,12 @@ def _execute(
     is_range = first != last
     about = f"{len(chosen) or len(bundle.key_results)} key results"
     click.echo(f"Syncing {about} as of {f'{first}..{last}' if is_range else first}")
+    reporter = ConsoleReporter(output())
     with warnings.catch_warnings():
         # Dagster warns of its own use of its own beta features; nothing a user could mend.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        job = build_definitions(bundle, {"reporter": EchoReporter()}).resolve_job_def(SYNC_JOB)
+        job = build_definitions(bundle, {"reporter": reporter}).resolve_job_def(SYNC_JOB)
     tags = {TRIGGER_TAG: "backfill" if is_range else "manual"}
     if is_range:
         tags |= {_RANGE_START: first.isoformat(), _RANGE_END: last.isoformat()}

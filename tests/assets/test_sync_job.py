@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from assets.keys import SYNC_JOB
-from assets.resources import ClockResource
+from assets.resources import Clock
 from connectors.sandbox.serve import Sandbox
 from okr_sync.definitions import build_definitions
 from okr_sync.warehouse.connect import Warehouse
@@ -34,7 +34,7 @@ def run(
     project: Path, day: str = DAY, selection: list[str] | None = None, at: str | None = None
 ) -> dg.ExecuteInProcessResult:
     """Run the sync job as of a day, over everything or over the named assets; `at` sets the clock."""
-    resources = {"clock": ClockResource(fixed_at=at)}
+    resources = {"clock": Clock(datetime.fromisoformat(at))} if at else {}
     job = build_definitions(project, resources).resolve_job_def(SYNC_JOB)
     keys = None if selection is None else [dg.AssetKey(name.split("/")) for name in selection]
     with dg.DagsterInstance.ephemeral() as instance:

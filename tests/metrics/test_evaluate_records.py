@@ -381,8 +381,8 @@ def test_many_windows_are_answered_at_once_and_alike(warehouse: Warehouse) -> No
     """Ninety windows in one statement give what each gives alone, empty days included."""
     mirror(warehouse, AMOUNTS)
     spans = tuple(span(date(2026, 3, 1), date(2026, 3, day)) for day in range(1, 32))
-    metrics = [agg("sum", "amount"), agg("median", "amount"), conversion()]
-    named = [m.model_copy(update={"name": f"m{i}"}) for i, m in enumerate(metrics)]
+    metrics: list[AnyMetric] = [agg("sum", "amount"), agg("median", "amount"), conversion()]
+    named: list[AnyMetric] = [m.model_copy(update={"name": f"m{i}"}) for i, m in enumerate(metrics)]
     with warehouse.read() as connection:
         questions = [Question(metric, spans) for metric in named]
         answers, refusals = evaluate_records(connection, "hubspot.deals", questions, ZONE)
