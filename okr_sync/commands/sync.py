@@ -69,7 +69,7 @@ def run_sync(
         chosen = choose_key_results(key_results, bundle.key_results)
         days = _days(bundle, as_of, backfill)
         run = _execute(bundle, warehouse, chosen, days)
-        return _summary(bundle, warehouse, run, chosen)
+        return _summary(bundle, warehouse, run, chosen, days[1])
 
 
 def _days(
@@ -147,7 +147,9 @@ def _unexpected_error(result: dg.ExecuteInProcessResult) -> str | None:
     return None
 
 
-def _summary(bundle: Bundle, warehouse: Warehouse, run: RunRow, chosen: Sequence[str]) -> int:
+def _summary(
+    bundle: Bundle, warehouse: Warehouse, run: RunRow, chosen: Sequence[str], last_day: date
+) -> int:
     click.echo(
         f"{run.status}: {run.key_results_ok} changed, {run.key_results_unchanged} unchanged, "
         f"{run.key_results_failed} failed"
@@ -155,9 +157,16 @@ def _summary(bundle: Bundle, warehouse: Warehouse, run: RunRow, chosen: Sequence
     if run.error:
         click.echo(run.error, err=True)
     wanted = set(chosen) or {*bundle.key_results, *bundle.quarantined}
-    for row in status(warehouse, now=datetime.now(UTC)):
-        if row.key_result_id in wanted and row.error:
+    rows = [row for row in status(warehouse, now=datetime.now(UTC)) if row.key_result_id in wanted]
+    for row in rows:
+        if row.error:
             click.echo(f"{row.key_result_id}: {row.error}", err=True)
+    newer = [row.as_of for row in rows if row.as_of is not None and row.as_of > last_day]
+    if newer:
+        click.echo(
+            f"The current numbers stay those of {max(newer)}, the newest day; "
+            f"`okr-sync status --as-of {last_day}` shows this one's."
+        )
     if run.status == "success":
         return 0
     click.echo("The last good values stay; `okr-sync status` shows them.", err=True)

@@ -1,0 +1,158 @@
+"""The command as people use it: exit statuses, clear errors, and output that can be relied on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from connectors.sandbox.serve import Sandbox
+from okr_sync.cli import main
+
+
+def run(*words: str) -> Result:
+    """Run okr-sync in this process; a traceback fails the test."""
+    result = CliRunner().invoke(main, words)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.fixture
+def synced(company: Any, sandbox: Sandbox, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The company with one day synced, and the environment set for more."""
+    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", sqlite_url)
+    monkeypatch.setenv("OKR_SYNC_PROJECT", str(company.project))
+    assert run("sync", "--as-of", "2026-03-06").exit_code == 0
+    return company
+
+
+def test_sync_says_what_it_did(synced: Any) -> None:
+    """A sync names what was pulled and published, and that a second one changed nothing."""
+    result = run("sync", "--as-of", "2026-03-06")
+    assert result.exit_code == 0
+    assert "hubspot.contacts: 3 rows" in result.output
+    assert "success: 0 changed, 4 unchanged, 0 failed" in result.output
+
+
+def test_status_is_a_table_or_json(synced: Any) -> None:
+    """The table is for people; the JSON has every column of key_result and key_result_current."""
+    table = run("status")
+    assert table.exit_code == 0
+    assert "Bring in 10 leads" in table.output
+    assert "50.0%" in table.output
+    rows = json.loads(run("status", "--json").output)
+    by_id = {row["key_result_id"]: row for row in rows}
+    share = by_id["sales/paid-share"]
+    assert (share["value"], share["numerator"], share["denominator"]) == (0.5, 1, 2)
+    assert share["as_of"] == "2026-03-06"
+    assert share["cycle_end"] == "2026-03-31"
+    assert share["quality"] == []
+    assert len(json.loads(run("status", "leads", "--json").output)) == 1
+
+
+def test_a_backfill_and_the_history_of_it(synced: Any) -> None:
+    """A range of days is measured in one run and read back, a line or an object a day."""
+    assert run("sync", "web/sessions", "--backfill", "2026-03-01..2026-03-05").exit_code == 0
+    rows = json.loads(run("history", "sessions", "--json").output)
+    assert [(row["as_of"], row["value"]) for row in rows] == [
+        ("2026-03-01", 0),
+        ("2026-03-02", 2),
+        ("2026-03-03", 2),
+        ("2026-03-04", 3),
+        ("2026-03-05", 3),
+        ("2026-03-06", 4),
+    ]
+    assert {row["origin"] for row in rows[:5]} == {"backfill"}
+    table = run("history", "sessions")
+    assert table.exit_code == 0
+    assert table.output.count("\n") == 7
+    assert (
+        json.loads(run("history", "sessions", "--json", "--as-known-on", "2026-01-01").output) == []
+    )
+
+
+def test_an_older_day_says_that_the_current_one_stays(synced: Any) -> None:
+    """Whoever syncs a past day is told why the status still shows the newer one, and how to see it."""
+    result = run("sync", "--as-of", "2026-03-04")
+    assert result.exit_code == 0
+    assert "okr-sync status --as-of 2026-03-04" in result.output
+    rows = json.loads(run("status", "--json", "--as-of", "2026-03-04").output)
+    assert {row["as_of"] for row in rows} == {"2026-03-04"}
+    assert {row["as_of"] for row in json.loads(run("status", "--json").output)} == {"2026-03-06"}
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("sync", "--as-of", "2199-01-01"), "2199-01-01 has not begun in America/New_York"),
+        (("sync", "--as-of", "2025-12-31"), "No key result's cycle had begun on 2025-12-31"),
+        (("sync", "--as-of", "tomorrow"), "'tomorrow' is not a day. Write it as 2026-10-31."),
+        (("sync", "--backfill", "2026-03-05..2026-03-01"), "ends before it begins"),
+        (("sync", "--backfill", "2026-03-05"), "is not a range"),
+        (
+            ("sync", "--as-of", "2026-03-01", "--backfill", "2026-03-01..2026-03-02"),
+            "either --as-of or --backfill",
+        ),
+        (("sync", "leds"), "There is no key result leds. Did you mean sales/leads?"),
+        (("history", "web/visits"), "There is no key result web/visits."),
+        (("status", "nonsense-entirely"), "There is no key result"),
+        (("statsu",), "No such command 'statsu'"),
+        (("sandbox", "/nowhere"), "does not exist"),
+    ],
+)
+def test_wrong_use_is_explained_and_ends_with_2(
+    synced: Any, words: tuple[str, ...], text: str
+) -> None:
+    """What can't be carried out is said in one sentence, before anything is pulled or written."""
+    result = run(*words)
+    assert result.exit_code == 2
+    assert text in result.output
+    assert "Traceback" not in result.output
+
+
+def test_failures_end_with_1_and_a_reason(
+    synced: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A refused token, a missing project, a missing warehouse: one sentence each, no traceback."""
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "pat-na1-canary")
+    refused = run("sync", "--as-of", "2026-03-07")
+    assert refused.exit_code == 1
+    assert "sales/leads" in refused.output
+    assert "HUBSPOT_ACCESS_TOKEN" in refused.output
+    assert "canary" not in refused.output
+    assert run("status").exit_code == 1
+    missing = run("status", "--project", str(tmp_path))
+    assert missing.exit_code == 1
+    assert "okr_sync.yaml" in missing.output
+    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", str(tmp_path / "none.sqlite"))
+    unmade = run("status")
+    assert unmade.exit_code == 1
+    assert "okr-sync sync" in unmade.output
+
+
+def test_problems_in_the_files_are_said_and_the_rest_runs(synced: Any) -> None:
+    """A wrong key result is reported with its place; the others are synced; the exit status is 1."""
+    text = (synced.project / "okrs" / "web.yaml").read_text(encoding="utf-8")
+    synced.write("okrs/web.yaml", text.replace("metric: visitors", "metric: vistors"))
+    check = run("check")
+    assert check.exit_code == 1
+    assert "okrs/web.yaml:8:" in check.output
+    assert "visitors" in check.output
+    result = run("sync", "--as-of", "2026-03-07")
+    assert result.exit_code == 1
+    by_id = {row["key_result_id"]: row for row in json.loads(run("status", "--json").output)}
+    assert by_id["web/sessions"]["as_of"] == "2026-03-07"
+    assert (by_id["web/visitors"]["as_of"], by_id["web/visitors"]["freshness"]) == (
+        "2026-03-06",
+        "failed",
+    )
+
+
+def test_every_command_has_help() -> None:
+    """Each command says what it does and what its options mean."""
+    assert run("--help").exit_code == 0
+    for name in main.commands:
+        result = run(name, "--help")
+        assert result.exit_code == 0
+        assert len(result.output.splitlines()) > 5
