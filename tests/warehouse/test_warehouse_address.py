@@ -81,11 +81,11 @@ def test_other_urls_are_refused_without_repeating_them(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "label"),
     [
-        ("sqlite:////tmp/w.sqlite", "sqlite:////tmp/w.sqlite"),
+        ("sqlite:////data/w.sqlite", "sqlite:////data/w.sqlite"),
         (f"postgresql://u:{CANARY}@h:5432/db", "postgresql://u@h:5432/db"),
         (f"postgresql://h/db?user=u&password={CANARY}", "postgresql://h/db"),
         (f"postgresql://h/db?sslpassword={CANARY}", "postgresql://h/db"),
-        ("postgresql:///db?host=/tmp/x", "postgresql:///db?host=%2Ftmp%2Fx"),
+        ("postgresql:///db?host=/run/x", "postgresql:///db?host=%2Frun%2Fx"),
     ],
 )
 def test_label_has_no_password(url: str, label: str) -> None:
