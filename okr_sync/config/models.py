@@ -43,19 +43,47 @@ class Aggregation(_Shape):
     where: Where = Where()
 
 
+class Reduce(StrEnum):
+    """How the figures of groups become one."""
+
+    MIN = "min"
+    MAX = "max"
+    AVERAGE = "average"
+    SUM = "sum"
+
+
+class Pool(StrEnum):
+    """How the rows of a ratio become one rate: sums divided once, or the mean of each row's rate."""
+
+    SUMS = "sums"
+    MEAN = "mean"
+
+
 class Metric(_Shape):
-    """What every kind of metric has. `dataset` is `source.dataset`, e.g. `hubspot.contacts`."""
+    """What every kind of metric has."""
 
     name: str
-    dataset: str
     description: str | None = None
     family: Family
-    where: Where = Where()
     min_n: int | None = None
     empty: str | None = None  # "null" or "zero"; None means what the kind does by itself
     unit: str | None = None
     owner: str | None = None
     tags: tuple[str, ...] = ()
+
+
+class DatasetMetric(Metric):
+    """A metric over the records or report rows of one dataset, `source.dataset`.
+
+    With `by`, each group's figure is worked out and `reduce` makes one of them. Groups are all
+    values of the field in the dataset that satisfy `where`, whenever: a platform with nothing in the
+    window counts as empty there, it does not vanish.
+    """
+
+    dataset: str
+    where: Where = Where()
+    by: str | None = None
+    reduce: Reduce | None = None
 
     @property
     def source(self) -> str:
@@ -68,22 +96,29 @@ class Metric(_Shape):
         return self.dataset.partition(".")[2]
 
 
-class AggMetric(Metric):
-    """An aggregation over the records (or report rows) whose `time` lies in the window."""
+class AggMetric(DatasetMetric):
+    """An aggregation over the records (or report rows) whose `time` lies in the window.
+
+    `currency_field` names the field that holds each record's currency code; amounts are then
+    converted to `currency` at the rate of the record's day, from the project's `fx` dataset.
+    """
 
     aggregation: Aggregation
     time: str | None  # None only for GA4 reports, whose time is the report day
+    currency: str | None = None
+    currency_field: str | None = None
 
 
-class RatioMetric(Metric):
-    """Sum of numerators ÷ sum of denominators over the window."""
+class RatioMetric(DatasetMetric):
+    """Sum of numerators ÷ sum of denominators over the window, or the mean of each row's rate."""
 
     numerator: Aggregation
     denominator: Aggregation
     time: str | None
+    pool: Pool = Pool.SUMS
 
 
-class ConversionMetric(Metric):
+class ConversionMetric(DatasetMetric):
     """Share of a cohort (entities with `from_time` in the window) that reached `to_time` in time.
 
     Only entities whose `within` has wholly passed by the as-of instant count.
@@ -94,7 +129,7 @@ class ConversionMetric(Metric):
     within: timedelta
 
 
-class DurationMetric(Metric):
+class DurationMetric(DatasetMetric):
     """Days between two times, by the day the entity arrived (or started, with `cohort: start`)."""
 
     from_time: str
@@ -103,7 +138,43 @@ class DurationMetric(Metric):
     cohort: str = "arrival"  # or "start"
 
 
-AnyMetric = AggMetric | RatioMetric | ConversionMetric | DurationMetric
+class SnapshotMetric(DatasetMetric):
+    """A level as it is now, over all records that satisfy `where`, whenever they are from.
+
+    A past level can't be worked out, so a snapshot is only measured as of today and its history
+    grows by observing. With `change`, the level at the window's start is subtracted.
+    """
+
+    aggregation: Aggregation
+    change: bool = False
+
+
+class SqlMetric(Metric):
+    """One row of a query on a `sql` source: `value`, or `numerator` and `denominator`.
+
+    `text` may use :as_of, :window_start and :window_end (days; the end is the first day after).
+    With `snapshot` it is a level as it is now, as in SnapshotMetric. `file` is where the text was
+    read from, relative to the project, or None where it stands in the YAML.
+    """
+
+    source: str
+    text: str
+    file: str | None = None
+    snapshot: bool = False
+    change: bool = False
+
+
+class FormulaMetric(Metric):
+    """Arithmetic over other metrics' values, each over the same window; `inputs` maps names to metrics."""
+
+    expression: str
+    inputs: dict[str, str]
+
+
+RecordMetric = AggMetric | RatioMetric | ConversionMetric | DurationMetric | SnapshotMetric
+"""The kinds that read a dataset."""
+
+AnyMetric = RecordMetric | SqlMetric | FormulaMetric
 
 
 # --- goals, windows, cycles ----------------------------------------------------------------------
@@ -121,12 +192,19 @@ class GoalKind(StrEnum):
 class Goal(_Shape):
     """`from_to`: baseline and target. Thresholds: `low` and/or `high`; baseline is None.
 
-    `target` is the number to show: the `to`, the threshold, or the upper end of `between`.
+    `target` is the number to show: the `to`, the threshold, or the upper end of `between`. With
+    `measured_baseline` (`from: measured`) the baseline is None until it has been measured and frozen.
+    With `relative_target` (`to: +25%` is 0.25, `to: -10%` is -0.1) the target is None until the
+    baseline is known; `progress.resolve_goal` fills both in.
     """
 
     kind: GoalKind
     baseline: Decimal | None = None
-    target: Decimal
+    target: Decimal | None = None
+    low: Decimal | None = None
+    high: Decimal | None = None
+    measured_baseline: bool = False
+    relative_target: Decimal | None = None
     low: Decimal | None = None
     high: Decimal | None = None
 
@@ -193,6 +271,7 @@ class KeyResult(_Shape):
     unit: str | None = None
     commitment: str = "committed"  # or "aspirational"
     indicator: str | None = None  # "leading" or "lagging"
+    pace: str = "linear"  # or "none": no expectation while the cycle runs
     shared_with: tuple[str, ...] = ()
     settle: timedelta
     revise: timedelta
@@ -235,7 +314,40 @@ class Ga4Source(_Shape):
     endpoint: str | None = None
 
 
-Source = HubSpotSource | Ga4Source
+class SqlSource(_Shape):
+    """A database, read with the SQLAlchemy URL in the environment variable `url_env`.
+
+    Every statement runs in a read-only transaction, for `timeout` at most, and gives at most
+    `row_cap` rows. As datasets, its tables and views are read by name: `people.employees`.
+    """
+
+    name: str
+    url_env: str
+    timeout: timedelta = timedelta(seconds=60)
+    row_cap: int = 100_000
+
+
+class FilesSource(_Shape):
+    """A folder of CSV, Parquet and JSON-lines files inside the project.
+
+    A dataset is a file's name without ending, or a pattern declared in `datasets`:
+    `{posts: {glob: "posts-*.csv", columns: {published: day, likes: number}}}`. Column types
+    are declared or inferred: text, number, instant, day, flag.
+    """
+
+    name: str
+    path: str
+    datasets: dict[str, "FilesDataset"] = {}
+
+
+class FilesDataset(_Shape):
+    """The files of one dataset, and the types of columns that are not to be inferred."""
+
+    glob: str
+    columns: dict[str, str] = {}
+
+
+Source = HubSpotSource | Ga4Source | SqlSource | FilesSource
 
 
 class StatusThresholds(_Shape):
@@ -259,3 +371,5 @@ class Project(_Shape):
     settle: timedelta = timedelta(hours=48)
     revise: timedelta = timedelta(days=7)
     status: StatusThresholds = StatusThresholds()
+    fx: str | None = None
+    """The dataset of exchange rates, with the fields date, from, to and rate."""

@@ -12,7 +12,7 @@ from okr_sync.config.where import Where
 
 @dataclass(frozen=True)
 class RecordsNeed:
-    """The properties of one CRM object that any binding reads, and no others."""
+    """The fields of one CRM object, table or set of files that any binding reads, and no others."""
 
     source: str
     dataset: str
@@ -21,6 +21,8 @@ class RecordsNeed:
     """The fields that bindings use as times: a connector refuses them if they are not dates."""
     number_fields: frozenset[str] = frozenset()
     """The fields that bindings add up or average: refused if they are not numbers."""
+    associations: frozenset[str] = frozenset()
+    """The objects (`contacts`) whose associations with these records conditions look through."""
 
 
 @dataclass(frozen=True)
@@ -55,4 +57,24 @@ class ReportsNeed:
     exact_windows: tuple[ExactWindowNeed, ...]
 
 
-Need = RecordsNeed | ReportsNeed
+@dataclass(frozen=True)
+class QueryNeed:
+    """One statement of a `sql` metric, for one as-of day and window (its end is the day after)."""
+
+    metric: str
+    text: str
+    as_of: date
+    window_start: date
+    window_end: date
+
+
+@dataclass(frozen=True)
+class QueriesNeed:
+    """The statements to run on one `sql` source; their results are kept under `dataset`."""
+
+    source: str
+    queries: tuple[QueryNeed, ...]
+    dataset: str = "queries"
+
+
+Need = RecordsNeed | ReportsNeed | QueriesNeed

@@ -64,7 +64,7 @@ key_result = Table(
     Column("metric", String(200), nullable=False),
     Column("unit", String(40)),
     Column("baseline", ExactDecimal),
-    Column("target", ExactDecimal, nullable=False),
+    Column("target", ExactDecimal),  # null until a measured baseline is known
     Column("goal_kind", String(20), nullable=False),
     Column("commitment", String(20), nullable=False),
     Column("indicator", String(20)),
@@ -219,6 +219,58 @@ source_report_window = Table(
     Column("value", ExactDecimal),
     Column("quality", FlagList, nullable=False),
     Column("read_at", UtcDateTime, nullable=False),
+)
+
+source_association = Table(
+    "source_association",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("dataset", String(100), primary_key=True),
+    Column("to_dataset", String(100), primary_key=True),
+    Column("from_id", String(200), primary_key=True),
+    Column("to_id", String(200), primary_key=True),
+)
+
+source_query_result = Table(
+    "source_query_result",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("query", String(64), primary_key=True),  # sha256 of the statement's text
+    Column("as_of", Date, primary_key=True),
+    Column("window_start", Date, primary_key=True),
+    Column("window_end", Date, primary_key=True),
+    Column("value", ExactDecimal),
+    Column("numerator", ExactDecimal),
+    Column("denominator", ExactDecimal),
+    Column("read_at", UtcDateTime, nullable=False),
+)
+
+# --- private: what a key result's goal and value hang on beside its metric -------------------------
+
+measured_baseline = Table(
+    "measured_baseline",
+    metadata,
+    Column("key_result_id", String(200), primary_key=True),
+    Column("cycle_start", Date, primary_key=True),  # another cycle measures another baseline
+    Column("baseline", ExactDecimal, nullable=False),
+    Column("as_of", Date, nullable=False),
+    Column("definition_hash", String(64), nullable=False),
+    Column("measured_at", UtcDateTime, nullable=False),
+    Column("run_id", String(64), nullable=False),
+)
+
+value_override = Table(
+    "value_override",
+    metadata,
+    Column("key_result_id", String(200), primary_key=True),
+    Column("override_id", Integer, primary_key=True),
+    Column("value", ExactDecimal, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("from_day", Date, nullable=False),
+    Column("until_day", Date, nullable=False),  # inclusive
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("withdrawn_at", UtcDateTime),
 )
 
 # --- private: what a run has computed and not yet published ---------------------------------------
