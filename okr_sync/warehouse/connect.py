@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from okr_sync.errors import WarehouseError
+from okr_sync.errors import NoWarehouseError, WarehouseError
 from okr_sync.warehouse.address import (
     OWN_FOLDER,
     WAREHOUSE_VARIABLE,
@@ -25,7 +25,7 @@ from okr_sync.warehouse.address import (
 )
 from okr_sync.warehouse.failures import explain
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration (migrations/versions)."""
 
 VERSION_TABLE = "okr_sync_version"
@@ -119,7 +119,8 @@ def _bring_up_to_date(warehouse: Warehouse, migrate: bool) -> None:
             f"version {version}, this one knows up to {HEAD}). Upgrade okr-sync."
         )
     if not migrate:
-        raise WarehouseError(
+        kind = NoWarehouseError if version is None else WarehouseError
+        raise kind(
             f"The warehouse {warehouse.label} "
             + ("has no tables yet." if version is None else "is of an older okr-sync.")
             + " Run `okr-sync sync` first: it makes them and fills them."
@@ -154,7 +155,7 @@ def _check_file(path: Path, *, may_create: bool) -> None:
     if path.exists():
         return
     if not may_create:
-        raise WarehouseError(
+        raise NoWarehouseError(
             f"There is no warehouse at {path} yet. Run `okr-sync sync` first: it makes and fills it."
         )
     if path.parent.is_dir():

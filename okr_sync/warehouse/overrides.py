@@ -1,0 +1,114 @@
+"""Overrides: numbers that people set in the place of measured ones, for some days and a reason.
+
+Belongs here: adding, withdrawing and reading rows of value_override. Does not belong here: what is
+published instead of the measured number (sync.observe) or the command.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.locks import Lock, hold
+from okr_sync.warehouse.revisions import in_chunks
+from okr_sync.warehouse.tables import value_override
+
+
+@dataclass(frozen=True)
+class Override:
+    """A number for the as-of days from_day..until_day (inclusive), who set it, when and why.
+
+    `override_id` counts a key result's overrides from 1. One that is withdrawn counts for no day.
+    """
+
+    key_result_id: str
+    override_id: int
+    value: Decimal
+    reason: str
+    author: str
+    from_day: date
+    until_day: date
+    recorded_at: datetime
+    withdrawn_at: datetime | None = None
+
+
+def add_override(
+    warehouse: Warehouse,
+    *,
+    key_result_id: str,
+    value: Decimal,
+    reason: str,
+    author: str,
+    from_day: date,
+    until_day: date,
+    recorded_at: datetime,
+) -> Override:
+    """Record an override and return it; it shows with the next run. ValueError if it has no day."""
+    if until_day < from_day:
+        raise ValueError(f"an override until {until_day} can't begin on {from_day}")
+    table = value_override
+    with warehouse.write() as connection:
+        hold(connection, Lock.PUBLISH)  # two at once must not take the same number
+        last = connection.scalar(
+            select(func.max(table.c.override_id)).where(table.c.key_result_id == key_result_id)
+        )
+        added = Override(
+            key_result_id,
+            (last or 0) + 1,
+            value,
+            reason,
+            author,
+            from_day,
+            until_day,
+            recorded_at,
+        )
+        connection.execute(insert(table), [asdict(added)])
+    return added
+
+
+def withdraw_override(
+    warehouse: Warehouse, key_result_id: str, override_id: int, withdrawn_at: datetime
+) -> bool:
+    """Take an override back, from the next run on; False if there is none that still counts."""
+    table = value_override
+    with warehouse.write() as connection:
+        done = connection.execute(
+            update(table)
+            .where(
+                table.c.key_result_id == key_result_id,
+                table.c.override_id == override_id,
+                table.c.withdrawn_at.is_(None),
+            )
+            .values(withdrawn_at=withdrawn_at)
+        )
+        return done.rowcount > 0
+
+
+def overrides_of(
+    connection: Connection, key_result_ids: Collection[str] | None = None
+) -> list[Override]:
+    """All overrides, withdrawn ones too, in order of key result and number."""
+    statement = select(value_override)
+    parts = (
+        [statement]
+        if key_result_ids is None
+        else [
+            statement.where(value_override.c.key_result_id.in_(ids))
+            for ids in in_chunks(sorted(set(key_result_ids)))
+        ]
+    )
+    found = [Override(**row) for part in parts for row in connection.execute(part).mappings()]
+    return sorted(found, key=lambda one: (one.key_result_id, one.override_id))
+
+
+def override_on(overrides: Iterable[Override], day: date) -> Override | None:
+    """Of one key result's overrides the one that counts on an as-of day: the last recorded."""
+    active = [
+        one
+        for one in overrides
+        if one.withdrawn_at is None and one.from_day <= day <= one.until_day
+    ]
+    return max(active, key=lambda one: one.override_id, default=None)
