@@ -99,6 +99,41 @@ def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("key_result")
+@click.option(
+    "--from",
+    "first",
+    type=_Day(),
+    help="Show the curve from this day on. Default: only the newest day.",
+)
+@click.option(
+    "--diff", "as_diff", is_flag=True, help="Show what is published beside it, day by day."
+)
+@click.option(
+    "--pull/--no-pull",
+    "pull",
+    default=None,
+    help="Read the sources first, or never. Default: only if the warehouse can't answer.",
+)
+@project_option
+@json_option
+@click.pass_context
+def preview(
+    ctx: click.Context,
+    key_result: str,
+    first: date | None,
+    as_diff: bool,
+    pull: bool | None,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Show what a key result would say as its files are now, without publishing anything."""
+    from okr_sync.commands.preview import run_preview
+
+    ctx.exit(run_preview(folder, key_result, first, as_diff=as_diff, pull=pull, as_json=as_json))
+
+
+@main.command()
 @click.argument("key_results", nargs=-1, metavar="[KEY_RESULT]...")
 @click.option(
     "--as-of", type=_Day(), help="Measure as of the end of this day. Default: today, as of now."

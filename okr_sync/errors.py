@@ -40,3 +40,7 @@ class IncompletePullError(TransientSourceError):
 
 class WarehouseError(OkrSyncError):
     """The warehouse can't be reached, written or understood."""
+
+
+class NoWarehouseError(WarehouseError):
+    """There is no warehouse at the address yet: no file, or no tables."""

@@ -15,3 +15,8 @@ def output() -> Console:
     """A console on standard output: coloured on a terminal, plain and wide elsewhere."""
     width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
     return Console(width=width, highlight=False)
+
+
+def errors() -> Console:
+    """A console on standard error, for what moves while a command works."""
+    return Console(stderr=True, highlight=False)

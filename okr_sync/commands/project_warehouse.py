@@ -4,12 +4,14 @@ Belongs here: what reading commands have in common. Does not belong here: what t
 """
 
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import load_project
+from okr_sync.errors import NoWarehouseError
 from okr_sync.warehouse.address import warehouse_url
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 
@@ -18,9 +20,29 @@ from okr_sync.warehouse.connect import Warehouse, open_warehouse
 def opened(folder: Path, *, migrate: bool = False) -> Iterator[tuple[Bundle, Warehouse]]:
     """The project and its warehouse; a reading command doesn't make tables that aren't there."""
     bundle = load_project(folder)
-    url = warehouse_url(bundle.project.warehouse_url_env, bundle.folder, os.environ)
-    warehouse = open_warehouse(url, migrate=migrate)
+    warehouse = _open(bundle, migrate)
     try:
         yield bundle, warehouse
     finally:
         warehouse.close()
+
+
+@contextmanager
+def opened_or_temporary(bundle: Bundle) -> Iterator[tuple[Warehouse, bool]]:
+    """A project's warehouse, or where there is none yet a temporary one; and whether it is that."""
+    try:
+        warehouse = _open(bundle, migrate=False)
+    except NoWarehouseError:
+        warehouse = None
+    with ExitStack() as until_done:
+        is_temporary = warehouse is None
+        if warehouse is None:
+            folder = until_done.enter_context(tempfile.TemporaryDirectory(prefix="okr-sync-"))
+            warehouse = open_warehouse(f"sqlite:///{folder}/warehouse.sqlite")
+        until_done.callback(warehouse.close)
+        yield warehouse, is_temporary
+
+
+def _open(bundle: Bundle, migrate: bool) -> Warehouse:
+    url = warehouse_url(bundle.project.warehouse_url_env, bundle.folder, os.environ)
+    return open_warehouse(url, migrate=migrate)

@@ -56,7 +56,7 @@ class StatusRow:
     metric: str
     unit: str | None
     baseline: Decimal | None
-    target: Decimal
+    target: Decimal | None
     goal_kind: str
     commitment: str
     indicator: str | None
@@ -225,10 +225,11 @@ def pulls(warehouse: Warehouse, run_id: str) -> list[PullRow]:
 
 def to_jsonable(row: StatusRow | HistoryRow | RunRow | PullRow) -> dict[str, Any]:
     """The row as JSON-able data: decimals as numbers, days and times as ISO text (UTC as `Z`)."""
-    return {field.name: _jsonable(getattr(row, field.name)) for field in dataclasses.fields(row)}
+    return {field.name: jsonable(getattr(row, field.name)) for field in dataclasses.fields(row)}
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """A value of a row as JSON-able data: decimals as numbers, times as ISO text in UTC (`Z`)."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, datetime):

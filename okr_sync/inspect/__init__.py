@@ -1,0 +1,1 @@
+"""Looking at numbers: what a draft would give, how a definition reads, which records made a number."""

@@ -1,0 +1,1 @@
+"""The files of a starter project, as `okr-sync init` writes them."""
