@@ -41,7 +41,7 @@ class KeyResultRow:
     metric: str
     unit: str | None
     baseline: Decimal | None
-    target: Decimal
+    target: Decimal | None
     goal_kind: str
     commitment: str
     indicator: str | None

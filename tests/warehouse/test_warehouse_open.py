@@ -9,19 +9,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, select, text, update
 
 from okr_sync.errors import WarehouseError
+from okr_sync.warehouse import migrate
 from okr_sync.warehouse.address import default_url
 from okr_sync.warehouse.connect import HEAD, VERSION_TABLE, Warehouse, open_warehouse
 from okr_sync.warehouse.migrate import is_known
-from okr_sync.warehouse.tables import metadata
+from okr_sync.warehouse.reads import history, status
+from okr_sync.warehouse.tables import key_result, metadata
 
 CANARY = "s3cr3t-canary"
 
@@ -281,3 +287,52 @@ def test_a_wrong_password(guarded_url: str) -> None:
     assert CANARY not in shown
     assert "guarded@" in shown
     assert caught.value.__cause__ is None
+
+
+def _tables_of_0001(connection: Connection) -> None:
+    config = Config()
+    folder = Path(migrate.__file__).with_name("migrations")
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0001")
+
+
+def test_a_warehouse_of_the_first_version_keeps_its_numbers(warehouse_url: str) -> None:
+    """0002 on a database with data: rows, targets and references stay, and a target may be null."""
+    engine = open_warehouse(warehouse_url).engine
+    with engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(text(f"DROP TABLE {table.name}"))
+        connection.execute(text(f"DROP TABLE {VERSION_TABLE}"))
+    with engine.begin() as connection:
+        _tables_of_0001(connection)
+        connection.execute(
+            text(
+                "INSERT INTO key_result (key_result_id, objective_id, team, cycle, cycle_start, "
+                "cycle_end, title, metric, target, goal_kind, commitment, family, "
+                "definition_hash, config_hash, defined_in) VALUES ('t/kr', 't/o', 't', '2026-Q1', "
+                "'2026-01-01', '2026-03-31', 'Lift it', 'leads', '0.270', 'from_to', 'committed', "
+                "'funnel', 'd', 'c', 'okrs.yaml:1')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO key_result_history (key_result_id, as_of, revision, value, status, "
+                "is_final, origin, quality, definition_hash, recorded_at, run_id) VALUES "
+                "('t/kr', '2026-02-01', 1, '0.2', 'lagging', true, 'automatic', '[]', 'd', "
+                "'2026-02-02T00:00:00.000000+00:00', 'r')"
+            )
+        )
+    engine.dispose()
+    with pytest.raises(WarehouseError, match="older okr-sync"):
+        open_warehouse(warehouse_url, migrate=False)
+    warehouse = open_warehouse(warehouse_url)
+    with warehouse.write() as connection:
+        assert connection.scalars(select(key_result.c.target)).all() == [Decimal("0.270")]
+        connection.execute(update(key_result).values(target=None))
+    (row,) = history(warehouse, "t/kr")
+    assert (row.value, row.as_of.isoformat()) == (Decimal("0.2"), "2026-02-01")
+    (current,) = status(warehouse, now=datetime.now(UTC))
+    assert (current.target, current.title) == (None, "Lift it")
+    warehouse.close()
