@@ -55,12 +55,26 @@ class Standing:
     flags: tuple[str, ...] = ()
 
 
+def resolve_goal(goal: Goal, baseline: Decimal | None) -> Goal:
+    """The goal with numbers, as far as they are known.
+
+    `baseline` is the measured one, None while there is none; it counts only where the goal asks for
+    it. A relative target follows from the baseline: a quarter more of 0.18 is 0.225.
+    """
+    start = baseline if goal.measured_baseline else goal.baseline
+    target = goal.target
+    if goal.relative_target is not None:
+        target = None if start is None else start * (ONE + goal.relative_target)
+    return goal.model_copy(update={"baseline": start, "target": target})
+
+
 def progress_toward(goal: Goal, value: Decimal) -> Decimal | None:
     """(value − baseline) ÷ (target − baseline), unclamped; None for a threshold goal.
 
-    Falling goals need no special case: both differences change sign.
+    Also None while the baseline or the target is not known, and where they are the same number, so
+    that there is no way to go. Falling goals need no special case: both differences change sign.
     """
-    if goal.kind is not GoalKind.FROM_TO or goal.baseline is None:
+    if goal.baseline is None or goal.target is None or goal.baseline == goal.target:
         return None
     return (value - goal.baseline) / (goal.target - goal.baseline)
 
@@ -84,35 +98,62 @@ def judge(
     as_of: date,
     thresholds: StatusThresholds,
 ) -> Standing:
-    """Set a measurement against the key result's goal as of a day."""
+    """Set a measurement against the key result's goal, which `resolve_goal` has filled in.
+
+    Without a baseline there is nothing to judge by: `no_data`, flagged `no_baseline`; or, where a
+    measured baseline turned out to be the target, `baseline_is_target`.
+    """
     goal = key_result.goal
-    expected = elapsed_share(key_result.cycle, as_of) if goal.kind is GoalKind.FROM_TO else None
+    is_from_to = goal.kind is GoalKind.FROM_TO
+    paced = is_from_to and key_result.pace != "none"
+    expected = elapsed_share(key_result.cycle, as_of) if paced else None
     sample = measurement.sample_size
     below_min_n = metric.min_n is not None and sample is not None and sample < metric.min_n
-    flags = ("below_min_n",) if below_min_n else ()
+    flags: tuple[str, ...] = ("below_min_n",) if below_min_n else ()
     value = measurement.value
+    if is_from_to:
+        flags += _goal_flags(goal)
     if value is None:
         # A cohort without a mature member is too young to judge; nothing at all is no data.
         immature = any(flag.startswith("immature:") for flag in measurement.quality)
         status = Status.INSUFFICIENT_DATA if below_min_n or immature else Status.NO_DATA
         return Standing(None, None, expected, status, flags)
-    progress = progress_toward(goal, value)
+    progress = progress_toward(goal, value) if is_from_to else None
     if below_min_n:
         return Standing(progress, None, expected, Status.INSUFFICIENT_DATA, flags)
     is_over = as_of >= key_result.cycle.end - timedelta(days=1)
-    if progress is None:
+    if not is_from_to:
         met = threshold_met(goal, value)
         status = _threshold_status(key_result, metric, value, met, is_over, as_of, thresholds)
         return Standing(None, ONE if met else ZERO, None, status, flags)
+    if progress is None:
+        return Standing(None, None, expected, Status.NO_DATA, flags)
     score = min(max(progress, ZERO), ONE)
-    if key_result.commitment == "committed":
-        achieved = progress >= ONE
-    else:
-        achieved = is_over and progress >= ASPIRATIONAL_ACHIEVED
-    if achieved:
-        return Standing(progress, score, expected, Status.ACHIEVED, flags)
-    share = elapsed_share(key_result.cycle, as_of)
-    return Standing(progress, score, expected, _pace_status(share - progress, thresholds), flags)
+    status = _progress_status(key_result, progress, is_over, as_of, thresholds)
+    return Standing(progress, score, expected, status, flags)
+
+
+def _goal_flags(goal: Goal) -> tuple[str, ...]:
+    if goal.baseline is None or goal.target is None:
+        return ("no_baseline",)
+    return ("baseline_is_target",) if goal.baseline == goal.target else ()
+
+
+def _progress_status(
+    key_result: KeyResult,
+    progress: Decimal,
+    is_over: bool,
+    as_of: date,
+    thresholds: StatusThresholds,
+) -> Status:
+    is_committed = key_result.commitment == "committed"
+    if progress >= ONE and (is_committed or key_result.pace == "none"):
+        return Status.ACHIEVED
+    if is_over and not is_committed and progress >= ASPIRATIONAL_ACHIEVED:
+        return Status.ACHIEVED
+    if key_result.pace == "none" and not is_over:
+        return Status.ON_TRACK  # nothing is expected of it before the end
+    return _pace_status(elapsed_share(key_result.cycle, as_of) - progress, thresholds)
 
 
 def _pace_status(behind: Decimal, thresholds: StatusThresholds) -> Status:
@@ -139,6 +180,8 @@ def _threshold_status(
         return Status.ACHIEVED if is_over else Status.ON_TRACK
     if is_over:
         return Status.SEVERELY_LAGGING
+    if key_result.pace == "none":
+        return Status.ON_TRACK
     low = key_result.goal.low
     if key_result.goal.kind is GoalKind.AT_LEAST and low and is_cumulative(key_result, metric):
         # "At least 200 demo requests this quarter" is not missed in its second week: it has a pace.

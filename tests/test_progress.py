@@ -8,19 +8,31 @@ import pytest
 from okr_sync.config.models import (
     AggMetric,
     Aggregation,
+    AnyMetric,
     ConversionMetric,
     Cycle,
     Family,
+    FormulaMetric,
     Goal,
     GoalKind,
     KeyResult,
     Over,
     OverKind,
     Position,
+    SnapshotMetric,
+    SqlMetric,
     StatusThresholds,
 )
 from okr_sync.metrics.measurement import Measurement
-from okr_sync.progress import Status, elapsed_share, judge, progress_toward, threshold_met
+from okr_sync.progress import (
+    Status,
+    elapsed_share,
+    is_cumulative,
+    judge,
+    progress_toward,
+    resolve_goal,
+    threshold_met,
+)
 
 CYCLE = Cycle("2026-Q1", date(2026, 1, 1), date(2026, 4, 11))  # 100 days
 HALF_WAY = date(2026, 2, 19)
@@ -29,6 +41,19 @@ LAST_DAY = date(2026, 4, 10)
 
 def from_to(baseline: str, target: str) -> Goal:
     return Goal(kind=GoalKind.FROM_TO, baseline=D(baseline), target=D(target))
+
+
+def measured(target: str | None = None, relative: str | None = None) -> Goal:
+    return Goal(
+        kind=GoalKind.FROM_TO,
+        measured_baseline=True,
+        target=None if target is None else D(target),
+        relative_target=None if relative is None else D(relative),
+    )
+
+
+def relative_from(baseline: str, relative: str) -> Goal:
+    return Goal(kind=GoalKind.FROM_TO, baseline=D(baseline), relative_target=D(relative))
 
 
 def at_least(low: str) -> Goal:
@@ -220,3 +245,105 @@ def test_no_value_is_no_data_unless_its_cohort_is_only_too_young() -> None:
     assert nothing.status is Status.NO_DATA
     assert young.status is Status.INSUFFICIENT_DATA
     assert (nothing.progress, nothing.score, nothing.expected_progress) == (None, None, D("0.5"))
+
+
+@pytest.mark.parametrize(
+    ("goal", "baseline", "start", "target"),
+    [
+        (from_to("18", "27"), None, "18", "27"),
+        (from_to("18", "27"), "20", "18", "27"),  # what was measured counts only when asked for
+        (measured("27"), "18", "18", "27"),
+        (measured("27"), None, None, "27"),
+        (measured(relative="0.25"), "0.18", "0.18", "0.225"),
+        (measured(relative="-0.1"), "40", "40", "36"),
+        (measured(relative="0.25"), "-20", "-20", "-25"),
+        (measured(relative="0.25"), None, None, None),
+        (relative_from("34", "-0.5"), None, "34", "17"),
+    ],
+)
+def test_goals_are_filled_in_from_the_measured_baseline(
+    goal: Goal, baseline: str | None, start: str | None, target: str | None
+) -> None:
+    """`from: measured` and `to: +25%` become numbers as soon as there is a baseline."""
+    resolved = resolve_goal(goal, None if baseline is None else D(baseline))
+    found = (resolved.baseline, resolved.target)
+    assert found == tuple(None if text is None else D(text) for text in (start, target))
+
+
+@pytest.mark.parametrize(
+    ("goal", "flag"),
+    [
+        (resolve_goal(measured("27"), None), "no_baseline"),
+        (resolve_goal(measured(relative="0.25"), None), "no_baseline"),
+        (resolve_goal(measured("27"), D(27)), "baseline_is_target"),
+        (resolve_goal(measured(relative="0.25"), D(0)), "baseline_is_target"),
+    ],
+)
+def test_without_a_way_to_go_there_is_no_progress(goal: Goal, flag: str) -> None:
+    """A baseline that is not known, or is the target already, is said; nothing is divided by zero."""
+    standing = judge(
+        key_result(goal),
+        count_metric(),
+        Measurement(D(30), sample_size=10),
+        HALF_WAY,
+        StatusThresholds(),
+    )
+    assert (standing.progress, standing.score, standing.status) == (None, None, Status.NO_DATA)
+    assert standing.flags == (flag,)
+
+
+@pytest.mark.parametrize(
+    ("goal", "value", "commitment", "day", "status"),
+    [
+        (from_to("0", "100"), "0", "committed", HALF_WAY, Status.ON_TRACK),
+        (from_to("0", "100"), "100", "committed", HALF_WAY, Status.ACHIEVED),
+        (from_to("0", "100"), "100", "aspirational", HALF_WAY, Status.ACHIEVED),
+        (from_to("0", "100"), "70", "aspirational", HALF_WAY, Status.ON_TRACK),
+        (from_to("0", "100"), "70", "aspirational", LAST_DAY, Status.ACHIEVED),
+        (from_to("0", "100"), "84", "committed", LAST_DAY, Status.ON_TRACK),
+        (from_to("0", "100"), "70", "committed", LAST_DAY, Status.LAGGING),
+        (from_to("0", "100"), "10", "committed", LAST_DAY, Status.SEVERELY_LAGGING),
+        (at_least("200"), "1", "committed", HALF_WAY, Status.ON_TRACK),
+        (at_least("200"), "1", "committed", LAST_DAY, Status.SEVERELY_LAGGING),
+        (at_least("200"), "200", "committed", LAST_DAY, Status.ACHIEVED),
+    ],
+)
+def test_without_a_pace_nothing_is_expected_before_the_end(
+    goal: Goal, value: str, commitment: str, day: date, status: Status
+) -> None:
+    """`pace: none` is on track until the cycle's end, and then as far behind as it is short."""
+    standing = judge(
+        key_result(goal, commitment).model_copy(update={"pace": "none"}),
+        count_metric(),
+        Measurement(D(value), sample_size=10),
+        day,
+        StatusThresholds(),
+    )
+    assert (standing.status, standing.expected_progress) == (status, None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "grows"),
+    [
+        (count_metric(), True),
+        (count_metric().model_copy(update={"aggregation": Aggregation(agg="average")}), False),
+        (SqlMetric(name="m", family=Family.FUNNEL, source="s", text="SELECT 1 AS value"), False),
+        (
+            FormulaMetric(name="m", family=Family.FUNNEL, expression="a", inputs={"a": "leads"}),
+            False,
+        ),
+        (
+            SnapshotMetric(
+                name="m",
+                family=Family.FUNNEL,
+                dataset="hubspot.deals",
+                aggregation=Aggregation(agg="sum", field="amount"),
+                change=True,
+            ),
+            False,
+        ),
+    ],
+)
+def test_only_counts_and_sums_over_the_cycle_grow_from_zero(metric: AnyMetric, grows: bool) -> None:
+    """Of anything else nobody knows how it moves, so `at_least` has no pace for it."""
+    assert is_cumulative(key_result(at_least("10")), metric) is grows
