@@ -1,23 +1,33 @@
-"""Which records belong together: the associations that conditions look through.
+"""The associations between mirrored records: which record is tied to which.
 
-Belongs here: writing and reading source_association, and when it was last known to be complete.
-Does not belong here: asking HubSpot (connectors.hubspot) or what is counted through them (metrics).
+Belongs here: storing the pairs that a connector has read and proven, and up to when. Does not belong
+here: reading a source (connectors), the records themselves (mirror) or what is counted (metrics).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from itertools import islice
+from typing import Final
 
-from sqlalchemy import Connection, delete, select
+import sqlalchemy as sa
+from sqlalchemy import Connection
 
-from okr_sync.warehouse.mirror import IDS_PER_QUERY, chunks
+from okr_sync.warehouse.mirror import IDS_PER_QUERY, DatasetState, chunks, state_of
 from okr_sync.warehouse.tables import source_association, source_state
-from okr_sync.warehouse.upsert import insert_missing, upsert
+from okr_sync.warehouse.upsert import upsert
 
-Pair = tuple[str, str]
-"""The id of a record of the dataset, and the id of a record that it is associated with."""
+Pairs = Mapping[str, Collection[str]]
+"""The ids that each record is tied to, by the record's id; a record without ties may be absent."""
 
-_ROWS_PER_STATEMENT = 2_000
+_ROWS_PER_STATEMENT: Final = 2_000
+_MARK: Final = ">"
+
+
+def associations_filled_at(
+    connection: Connection, source: str, dataset: str, to_dataset: str
+) -> datetime | None:
+    """When the associations of every record had been read with its dataset; None: never."""
+    state = state_of(connection, source, _state_name(dataset, to_dataset))
+    return state.complete_at if state else None
 
 
 def replace_associations(
@@ -25,88 +35,82 @@ def replace_associations(
     source: str,
     dataset: str,
     to_dataset: str,
-    pairs: Iterable[Pair],
-    *,
-    from_ids: Collection[str] | None = None,
+    pairs: Pairs,
+    filled_at: datetime,
 ) -> None:
-    """Make `pairs` all that is known of the associations of `from_ids`, or of every record.
+    """Put these pairs in the place of all that are stored from a dataset to another.
 
-    Inside the caller's transaction. A pair may come twice. With `from_ids`, records that are not
-    among them keep their pairs, and a pair of such a record is a ValueError.
+    The caller's transaction, which also writes the records, makes it all or nothing.
     """
-    table = source_association
-    mine = (
-        (table.c.source == source)
-        & (table.c.dataset == dataset)
-        & (table.c.to_dataset == to_dataset)
-    )
-    if from_ids is None:
-        connection.execute(delete(table).where(mine))
-    else:
-        for some in chunks(sorted(from_ids), IDS_PER_QUERY):
-            connection.execute(delete(table).where(mine, table.c.from_id.in_(some)))
-    kept = None if from_ids is None else frozenset(from_ids)
-    rest = iter(pairs)
-    while some_pairs := list(islice(rest, _ROWS_PER_STATEMENT)):
-        if kept is not None and not kept.issuperset(from_id for from_id, _ in some_pairs):
-            raise ValueError("a pair of a record that is not being replaced")
-        rows = [
-            {
-                "source": source,
-                "dataset": dataset,
-                "to_dataset": to_dataset,
-                "from_id": from_id,
-                "to_id": to_id,
-            }
-            for from_id, to_id in dict.fromkeys(some_pairs)
-        ]
-        insert_missing(connection, table, rows)
+    connection.execute(sa.delete(source_association).where(_of(source, dataset, to_dataset)))
+    _insert(connection, source, dataset, to_dataset, pairs)
+    state = DatasetState(filled_at, filled_at, None, None, None)
+    key = {"source": source, "dataset": _state_name(dataset, to_dataset)}
+    upsert(connection, source_state, [{**key, **vars(state)}])
 
 
-def associations_of(
-    connection: Connection, source: str, dataset: str, to_dataset: str
-) -> set[Pair]:
-    """All pairs that are stored from one dataset to another."""
-    table = source_association
-    rows = connection.execute(
-        select(table.c.from_id, table.c.to_id).where(
-            table.c.source == source, table.c.dataset == dataset, table.c.to_dataset == to_dataset
-        )
-    )
-    return {(from_id, to_id) for from_id, to_id in rows}
-
-
-def record_associations_complete(
-    connection: Connection, source: str, dataset: str, to_dataset: str, at: datetime
+def change_associations(
+    connection: Connection,
+    source: str,
+    dataset: str,
+    to_dataset: str,
+    from_ids: Collection[str],
+    pairs: Pairs,
 ) -> None:
-    """Say that the stored pairs of every record were complete at an instant."""
-    row = {"source": source, "dataset": _state_name(dataset, to_dataset), "complete_at": at}
-    upsert(connection, source_state, [row])
+    """Put these pairs in the place of those that the records `from_ids` had; the others stay.
 
-
-def associations_complete_at(
-    connection: Connection, source: str, dataset: str, to_dataset: str
-) -> datetime | None:
-    """When the stored pairs were last known to be complete; None if they never were."""
-    return connection.execute(
-        select(source_state.c.complete_at).where(
-            source_state.c.source == source,
-            source_state.c.dataset == _state_name(dataset, to_dataset),
+    A record that is gone is named in `from_ids` and has no pairs.
+    """
+    stored = _of(source, dataset, to_dataset)
+    for some in chunks(sorted(from_ids), IDS_PER_QUERY):
+        connection.execute(
+            sa.delete(source_association).where(stored, source_association.c.from_id.in_(some))
         )
-    ).scalar_one_or_none()
+    _insert(connection, source, dataset, to_dataset, pairs)
 
 
-def forget_associations(connection: Connection, source: str, dataset: str, to_dataset: str) -> None:
-    """Remove the pairs from one dataset to another, and that they were ever complete."""
-    replace_associations(connection, source, dataset, to_dataset, ())
-    connection.execute(
-        delete(source_state).where(
+def forget_associations(
+    connection: Connection, source: str, dataset: str, kept: Collection[str]
+) -> None:
+    """Remove the pairs from a dataset to all others than those in `kept`, which nobody binds."""
+    prefix = _state_name(dataset, "")
+    names = connection.scalars(
+        sa.select(source_state.c.dataset).where(
             source_state.c.source == source,
-            source_state.c.dataset == _state_name(dataset, to_dataset),
+            source_state.c.dataset.startswith(prefix, autoescape=True),
         )
-    )
+    ).all()
+    for name in names:
+        to_dataset = name.removeprefix(prefix)
+        if to_dataset not in kept:
+            connection.execute(
+                sa.delete(source_association).where(_of(source, dataset, to_dataset))
+            )
+            connection.execute(
+                sa.delete(source_state).where(
+                    source_state.c.source == source, source_state.c.dataset == name
+                )
+            )
+
+
+def _insert(
+    connection: Connection, source: str, dataset: str, to_dataset: str, pairs: Pairs
+) -> None:
+    key = {"source": source, "dataset": dataset, "to_dataset": to_dataset}
+    rows = [
+        {**key, "from_id": from_id, "to_id": to_id}
+        for from_id, to_ids in sorted(pairs.items())
+        for to_id in sorted(set(to_ids))
+    ]
+    for some in chunks(rows, _ROWS_PER_STATEMENT):
+        connection.execute(sa.insert(source_association), some)
+
+
+def _of(source: str, dataset: str, to_dataset: str) -> sa.ColumnElement[bool]:
+    table = source_association.c
+    return sa.and_(table.source == source, table.dataset == dataset, table.to_dataset == to_dataset)
 
 
 def _state_name(dataset: str, to_dataset: str) -> str:
-    # No dataset's name has this sign, so the row can't be taken for a dataset's own.
-    return f"{dataset}>{to_dataset}"
+    # A row beside the dataset's own: no dataset can have this sign in its name.
+    return f"{dataset}{_MARK}{to_dataset}"

@@ -36,8 +36,8 @@ class QueryResult:
 
 
 def query_key(text: str) -> str:
-    """What a statement is known by: 64 hex digits of its text, without space around it."""
-    return hashlib.sha256(text.strip().encode()).hexdigest()
+    """What a statement is known by: 64 hex digits of its text, so that a change is another one."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def put_query_results(

@@ -4,12 +4,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 
 from okr_sync.warehouse.association_store import (
-    associations_complete_at,
-    associations_of,
+    associations_filled_at,
+    change_associations,
     forget_associations,
-    record_associations_complete,
     replace_associations,
 )
 from okr_sync.warehouse.baselines import MeasuredBaseline, freeze_baselines, frozen_baselines
@@ -28,33 +28,43 @@ from okr_sync.warehouse.query_store import (
     query_result,
     record_queries_complete,
 )
+from okr_sync.warehouse.tables import source_association
 
 NOON = datetime(2026, 10, 6, 12, tzinfo=UTC)
 ARROW = ("hubspot", "deals", "contacts")
 
 
+def _pairs(warehouse: Warehouse, to_dataset: str) -> set[tuple[str, str]]:
+    table = source_association.c
+    statement = select(table.from_id, table.to_id).where(table.to_dataset == to_dataset)
+    with warehouse.read() as connection:
+        return {(from_id, to_id) for from_id, to_id in connection.execute(statement)}
+
+
 def test_associations_are_replaced_for_some_records_or_for_all(warehouse: Warehouse) -> None:
     """What is read anew of a record takes the place of its pairs; other records and ways keep theirs."""
     with warehouse.write() as connection:
-        replace_associations(connection, *ARROW, [("1", "a"), ("1", "b"), ("2", "a"), ("2", "a")])
-        replace_associations(connection, "hubspot", "deals", "companies", [("1", "z")])
-        replace_associations(connection, *ARROW, [("1", "c")], from_ids=["1", "3"])
-        assert associations_of(connection, *ARROW) == {("1", "c"), ("2", "a")}
-        replace_associations(connection, *ARROW, [("9", "a")])
-        assert associations_of(connection, *ARROW) == {("9", "a")}
-        assert associations_of(connection, "hubspot", "deals", "companies") == {("1", "z")}
-        with pytest.raises(ValueError, match="not being replaced"):
-            replace_associations(connection, *ARROW, [("8", "a")], from_ids=["1"])
+        pairs = {"1": ["a", "b"], "2": ["a", "a"]}
+        replace_associations(connection, *ARROW, pairs, NOON)
+        replace_associations(connection, "hubspot", "deals", "companies", {"1": ["z"]}, NOON)
+        change_associations(connection, *ARROW, ["1", "3"], {"1": ["c"]})
+    assert _pairs(warehouse, "contacts") == {("1", "c"), ("2", "a")}
+    with warehouse.write() as connection:
+        replace_associations(connection, *ARROW, {"9": ["a"]}, NOON)
+    assert _pairs(warehouse, "contacts") == {("9", "a")}
+    assert _pairs(warehouse, "companies") == {("1", "z")}
 
 
 def test_no_pairs_and_never_read_are_different_things(warehouse: Warehouse) -> None:
     """An account whose deals have no contacts is complete without a pair."""
     with warehouse.write() as connection:
-        assert associations_complete_at(connection, *ARROW) is None
-        record_associations_complete(connection, *ARROW, NOON)
-        assert associations_complete_at(connection, *ARROW) == NOON
-        forget_associations(connection, *ARROW)
-        assert associations_complete_at(connection, *ARROW) is None
+        assert associations_filled_at(connection, *ARROW) is None
+        replace_associations(connection, *ARROW, {}, NOON)
+        assert associations_filled_at(connection, *ARROW) == NOON
+        forget_associations(connection, "hubspot", "deals", kept=["contacts"])
+        assert associations_filled_at(connection, *ARROW) == NOON
+        forget_associations(connection, "hubspot", "deals", kept=[])
+        assert associations_filled_at(connection, *ARROW) is None
 
 
 def test_a_query_has_one_result_a_day_and_window(warehouse: Warehouse) -> None:
@@ -66,7 +76,7 @@ def test_a_query_has_one_result_a_day_and_window(warehouse: Warehouse) -> None:
         put_query_results(connection, "people", [first], NOON)
         last = QueryResult(query_key(text), *days, None, Decimal(3), Decimal(7))
         put_query_results(connection, "people", [first, last], NOON)
-        assert query_result(connection, "people", f"{text}\n", *days) == last
+        assert query_result(connection, "people", text, *days) == last
         assert query_result(connection, "people", "SELECT 2 AS value", *days) is None
         assert query_result(connection, "other", text, *days) is None
 
