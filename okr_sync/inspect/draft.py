@@ -40,7 +40,8 @@ class Curve:
 def last_day(bundle: Bundle, key_result: KeyResult, now: datetime) -> date:
     """The newest day that a key result can speak of: today, or its closing day once that is over."""
     today = now.astimezone(calendar_of(bundle.project).zone).date()
-    return min(today, closing_day(key_result, bundle.metrics[key_result.metric]))
+    metric = bundle.metrics[key_result.metric]
+    return min(today, closing_day(key_result, metric, bundle.metrics))
 
 
 def days_between(first: date, last: date) -> list[date]:

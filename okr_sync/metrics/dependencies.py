@@ -7,16 +7,15 @@ Belongs here: the walk over definitions. Does not belong here: which fields of a
 from collections.abc import Iterable, Mapping
 
 from okr_sync.config.models import (
-    AggMetric,
     AnyMetric,
     FormulaMetric,
-    HubSpotSource,
     Project,
+    RecordMetric,
     SnapshotMetric,
     SqlMetric,
 )
 from okr_sync.metrics.needs import QueriesNeed
-from okr_sync.metrics.record_fields import aggregations
+from okr_sync.metrics.record_fields import associated_fields, converts_currency
 
 
 def with_inputs(metrics: Mapping[str, AnyMetric], names: Iterable[str]) -> list[AnyMetric]:
@@ -37,6 +36,15 @@ def with_inputs(metrics: Mapping[str, AnyMetric], names: Iterable[str]) -> list[
     return list(found.values())
 
 
+def leaf_metrics(
+    metrics: Mapping[str, AnyMetric], metric: AnyMetric
+) -> tuple[RecordMetric | SqlMetric, ...]:
+    """The metrics that read a source, of which a metric is made: itself, unless it is a formula."""
+    return tuple(
+        one for one in with_inputs(metrics, [metric.name]) if not isinstance(one, FormulaMetric)
+    )
+
+
 def datasets_read(project: Project, metric: AnyMetric) -> tuple[str, ...]:
     """The datasets (`hubspot.deals`) that a metric reads itself, its own first; none for a formula.
 
@@ -47,21 +55,16 @@ def datasets_read(project: Project, metric: AnyMetric) -> tuple[str, ...]:
         return ()
     if isinstance(metric, SqlMetric):
         return (f"{metric.source}.{QueriesNeed.dataset}",)
-    datasets = {metric.dataset: None}
-    if isinstance(project.sources[metric.source], HubSpotSource):
-        conditions = metric.where.fields().union(
-            *(part.where.fields() for part in aggregations(metric))
-        )
-        objects = sorted({field.partition(".")[0] for field in conditions if "." in field})
-        datasets |= dict.fromkeys(f"{metric.source}.{name}" for name in objects)
-    if isinstance(metric, AggMetric) and metric.currency_field and project.fx:
-        datasets[project.fx] = None
-    return tuple(datasets)
+    datasets = [metric.dataset]
+    datasets += (f"{metric.source}.{name}" for name in associated_fields(metric, project))
+    if converts_currency(metric) and project.fx:
+        datasets.append(project.fx)
+    return tuple(dict.fromkeys(datasets))
 
 
 def is_live(metrics: Mapping[str, AnyMetric], metric: AnyMetric) -> bool:
     """Whether the metric can only be measured as of today: a level, or a formula over one."""
     return any(
         isinstance(each, SnapshotMetric) or (isinstance(each, SqlMetric) and each.snapshot)
-        for each in with_inputs(metrics, [metric.name])
+        for each in leaf_metrics(metrics, metric)
     )

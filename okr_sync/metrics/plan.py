@@ -6,16 +6,32 @@ skipped because it is already stored (report_trim).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.cycles import Calendar
-from okr_sync.config.models import AnyMetric, Ga4Source
+from okr_sync.config.models import FormulaMetric, Ga4Source, Project, RecordMetric, SqlMetric
 from okr_sync.config.where import Where
-from okr_sync.metrics.needs import ExactWindowNeed, Need, RecordsNeed, ReportsNeed, SeriesNeed
-from okr_sync.metrics.record_fields import fields_of_metric, number_fields, time_fields
+from okr_sync.metrics.dependencies import datasets_read, with_inputs
+from okr_sync.metrics.fx import FX_FIELDS, FX_TIME_FIELD
+from okr_sync.metrics.needs import (
+    ExactWindowNeed,
+    Need,
+    QueriesNeed,
+    QueryNeed,
+    RecordsNeed,
+    ReportsNeed,
+    SeriesNeed,
+)
+from okr_sync.metrics.record_fields import (
+    associated_fields,
+    converts_currency,
+    fields_of_metric,
+    number_fields,
+    time_fields,
+)
 from okr_sync.metrics.report_reads import report_reads
 from okr_sync.metrics.spans import Span, spans_for
 
@@ -33,16 +49,18 @@ def make_plan(
 ) -> Plan:
     """Plan the key results named in `days_of`, each for its as-of days.
 
-    A key result whose cycle has not begun gets no span; a metric's spans are the union of its users'.
+    A key result whose cycle has not begun gets no span; a metric's spans are the union of those of
+    its users: key results, and formulas that it is an input of.
     """
     by_key_result: dict[str, tuple[Span, ...]] = {}
     by_metric: dict[str, dict[Span, None]] = defaultdict(dict)
     for key_result_id, days in days_of.items():
         key_result = bundle.key_results[key_result_id]
         metric = bundle.metrics[key_result.metric]
-        spans = spans_for(key_result, metric, days, calendar, now)
+        spans = spans_for(key_result, metric, bundle.metrics, days, calendar, now)
         by_key_result[key_result_id] = spans
-        by_metric[metric.name].update(dict.fromkeys(spans))
+        for one in with_inputs(bundle.metrics, [metric.name]):
+            by_metric[one.name].update(dict.fromkeys(spans))
     return Plan(by_key_result, {name: tuple(spans) for name, spans in by_metric.items()})
 
 
@@ -53,33 +71,79 @@ def needs_of(bundle: Bundle, plan: Plan) -> tuple[Need, ...]:
     that any key result of the project binds, planned or not: a mirror holds whole records, and a
     field left out today would mean reading all of them again tomorrow.
     """
-    looked_at = [bundle.metrics[name] for name, spans in plan.by_metric.items() if spans]
-    by_dataset: dict[str, list[AnyMetric]] = defaultdict(list)
+    looked_at = [
+        metric
+        for metric in (bundle.metrics[name] for name, spans in plan.by_metric.items() if spans)
+        if not isinstance(metric, FormulaMetric)
+    ]
+    queries: dict[str, list[SqlMetric]] = defaultdict(list)
+    reports: dict[str, list[RecordMetric]] = defaultdict(list)
+    records: set[str] = set()
     for metric in looked_at:
-        by_dataset[metric.dataset].append(metric)
-    bound = {key_result.metric for key_result in bundle.key_results.values()}
-    needs: list[Need] = []
-    for dataset, metrics in sorted(by_dataset.items()):
-        if isinstance(bundle.project.sources[dataset.partition(".")[0]], Ga4Source):
-            needs.append(_reports_need(dataset, metrics, plan))
+        if isinstance(metric, SqlMetric):
+            queries[metric.source].append(metric)
+        elif isinstance(bundle.project.sources[metric.source], Ga4Source):
+            reports[metric.dataset].append(metric)
         else:
-            users = (bundle.metrics[name] for name in sorted(bound))
-            needs.append(_records_need(dataset, [m for m in users if m.dataset == dataset]))
-    return tuple(needs)
+            records.update(datasets_read(bundle.project, metric))
+    bound = _BoundFields(bundle)
+    needs: list[Need] = [bound.need(dataset) for dataset in records]
+    needs += (_reports_need(dataset, metrics, plan) for dataset, metrics in reports.items())
+    needs += (_queries_need(source, metrics, plan) for source, metrics in queries.items())
+    return tuple(sorted(needs, key=lambda need: (need.source, need.dataset)))
 
 
-def _records_need(dataset: str, metrics: Sequence[AnyMetric]) -> RecordsNeed:
-    source, _, name = dataset.partition(".")
-    return RecordsNeed(
+class _BoundFields:
+    """All that the project's key results read as records, by dataset."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._fields: dict[str, set[str]] = defaultdict(set)
+        self._times: dict[str, set[str]] = defaultdict(set)
+        self._numbers: dict[str, set[str]] = defaultdict(set)
+        self._associations: dict[str, set[str]] = defaultdict(set)
+        named = {key_result.metric for key_result in bundle.key_results.values()}
+        for metric in with_inputs(bundle.metrics, named):
+            if not isinstance(metric, FormulaMetric | SqlMetric):
+                self._add(bundle.project, metric)
+
+    def _add(self, project: Project, metric: RecordMetric) -> None:
+        self._fields[metric.dataset] |= fields_of_metric(metric, project)
+        self._times[metric.dataset] |= time_fields(metric)
+        self._numbers[metric.dataset] |= number_fields(metric)
+        for related, names in associated_fields(metric, project).items():
+            self._associations[metric.dataset].add(related)
+            self._fields[f"{metric.source}.{related}"] |= names
+        if project.fx is not None and converts_currency(metric):
+            self._fields[project.fx] |= FX_FIELDS
+            self._times[project.fx].add(FX_TIME_FIELD)
+
+    def need(self, dataset: str) -> RecordsNeed:
+        """All that is read of a dataset."""
+        source, _, name = dataset.partition(".")
+        return RecordsNeed(
+            source,
+            name,
+            frozenset(self._fields[dataset]),
+            frozenset(self._times[dataset]),
+            frozenset(self._numbers[dataset]),
+            frozenset(self._associations[dataset]),
+        )
+
+
+def _queries_need(source: str, metrics: Iterable[SqlMetric], plan: Plan) -> QueriesNeed:
+    return QueriesNeed(
         source,
-        name,
-        frozenset().union(*(fields_of_metric(metric) for metric in metrics)),
-        frozenset().union(*(time_fields(metric) for metric in metrics)),
-        frozenset().union(*(number_fields(metric) for metric in metrics)),
+        tuple(
+            QueryNeed(
+                metric.name, metric.text, span.as_of, span.window.start_day, span.window.end_day
+            )
+            for metric in metrics
+            for span in plan.by_metric[metric.name]
+        ),
     )
 
 
-def _reports_need(dataset: str, metrics: Iterable[AnyMetric], plan: Plan) -> ReportsNeed:
+def _reports_need(dataset: str, metrics: Iterable[RecordMetric], plan: Plan) -> ReportsNeed:
     source, _, name = dataset.partition(".")
     series: dict[Where, tuple[set[str], list[date]]] = {}
     windows: dict[tuple[Where, date, date], set[str]] = {}

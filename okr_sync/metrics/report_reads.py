@@ -6,7 +6,7 @@ and by evaluation. Does not belong here: what GA4's metrics mean (report_fields)
 
 from dataclasses import dataclass
 
-from okr_sync.config.models import Aggregation, AnyMetric
+from okr_sync.config.models import Aggregation, RecordMetric
 from okr_sync.config.where import Where
 from okr_sync.metrics.record_fields import aggregations
 from okr_sync.metrics.report_fields import Additivity, additivity, basis, parts
@@ -22,7 +22,7 @@ class ReportRead:
     exact: tuple[str, ...] = ()
 
 
-def report_read(metric: AnyMetric, aggregation: Aggregation) -> ReportRead:
+def report_read(metric: RecordMetric, aggregation: Aggregation) -> ReportRead:
     """What one aggregation of a metric reads. The metric's own filter applies to every part."""
     where = metric.where & aggregation.where
     field = aggregation.field
@@ -38,6 +38,6 @@ def report_read(metric: AnyMetric, aggregation: Aggregation) -> ReportRead:
     return ReportRead(aggregation, where, exact=(field, rests_on) if rests_on else (field,))
 
 
-def report_reads(metric: AnyMetric) -> tuple[ReportRead, ...]:
+def report_reads(metric: RecordMetric) -> tuple[ReportRead, ...]:
     """What each aggregation of a metric reads, in the order of the aggregations."""
     return tuple(report_read(metric, aggregation) for aggregation in aggregations(metric))

@@ -4,12 +4,17 @@ Belongs here: which days a run evaluates for a key result. Does not belong here:
 a window (windows) or what is pulled for it (plan).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from okr_sync.config.cycles import Calendar
-from okr_sync.config.models import AnyMetric, ConversionMetric, KeyResult
+from okr_sync.config.models import (
+    AnyMetric,
+    ConversionMetric,
+    KeyResult,
+)
+from okr_sync.metrics.dependencies import is_live, leaf_metrics
 from okr_sync.metrics.windows import Window, as_of_instant, local_midnight, resolve_window
 
 
@@ -25,25 +30,41 @@ class Span:
     window: Window
 
 
-def closing_day(key_result: KeyResult, metric: AnyMetric) -> date:
+Metrics = Mapping[str, AnyMetric]
+"""The project's metrics by name, in which the inputs of formulas are found."""
+
+
+def closing_day(key_result: KeyResult, metric: AnyMetric, metrics: Metrics) -> date:
     """The last as-of day on which the number can still change by itself.
 
-    That is the cycle's last day or, for a conversion, the day on which its last cohort is mature.
+    That is the cycle's last day or, for a conversion, the day on which its last cohort is mature;
+    for a formula, the latest of its inputs'.
     """
     last_day = key_result.cycle.end - timedelta(days=1)
-    if isinstance(metric, ConversionMetric):
-        return last_day + timedelta(days=-(-metric.within // timedelta(days=1)))
-    return last_day
+    maturing = [
+        -(-leaf.within // timedelta(days=1))
+        for leaf in leaf_metrics(metrics, metric)
+        if isinstance(leaf, ConversionMetric)
+    ]
+    return last_day + timedelta(days=max(maturing, default=0))
 
 
 def span_for(
-    key_result: KeyResult, metric: AnyMetric, day: date, calendar: Calendar, now: datetime
+    key_result: KeyResult,
+    metric: AnyMetric,
+    metrics: Metrics,
+    day: date,
+    calendar: Calendar,
+    now: datetime,
 ) -> Span | None:
     """The span of a key result as of a day, or None before its cycle (or that day) has begun.
 
-    A day after the closing day is read as the closing day: nothing moves any more.
+    A day after the closing day is read as the closing day: nothing moves any more. What can only be
+    had today has no span for any other day.
     """
-    as_of = min(day, closing_day(key_result, metric))
+    as_of = min(day, closing_day(key_result, metric, metrics))
+    if is_live(metrics, metric) and as_of != now.astimezone(calendar.zone).date():
+        return None
     window = resolve_window(key_result.over, key_result.cycle, as_of, calendar, now)
     if window is None or now <= local_midnight(as_of, calendar.zone):
         return None
@@ -53,12 +74,13 @@ def span_for(
 def spans_for(
     key_result: KeyResult,
     metric: AnyMetric,
+    metrics: Metrics,
     days: Iterable[date],
     calendar: Calendar,
     now: datetime,
 ) -> tuple[Span, ...]:
     """The spans of a key result for several days, each as-of day once, in order."""
-    found = (span_for(key_result, metric, day, calendar, now) for day in days)
+    found = (span_for(key_result, metric, metrics, day, calendar, now) for day in days)
     by_day = {span.as_of: span for span in found if span is not None}
     return tuple(by_day[as_of] for as_of in sorted(by_day))
 
@@ -68,7 +90,14 @@ def is_final(key_result: KeyResult, as_of: date, calendar: Calendar, now: dateti
     return now >= local_midnight(as_of + timedelta(days=1), calendar.zone) + key_result.settle
 
 
-def is_closed(key_result: KeyResult, metric: AnyMetric, calendar: Calendar, now: datetime) -> bool:
+def is_closed(
+    key_result: KeyResult,
+    metric: AnyMetric,
+    metrics: Metrics,
+    calendar: Calendar,
+    now: datetime,
+) -> bool:
     """Whether the number is left alone: its closing day is over, settled and past revising."""
-    last = local_midnight(closing_day(key_result, metric) + timedelta(days=1), calendar.zone)
-    return now >= last + key_result.settle + key_result.revise
+    after = closing_day(key_result, metric, metrics) + timedelta(days=1)
+    ended_at = local_midnight(after, calendar.zone)
+    return now >= ended_at + key_result.settle + key_result.revise

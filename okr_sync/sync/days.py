@@ -49,9 +49,11 @@ def days_by_key_result(
     for key_result_id, key_result in chosen.items():
         metric = bundle.metrics[key_result.metric]
         known = measured.get(key_result_id, set())
-        last = closing_day(key_result, metric)
+        last = closing_day(key_result, metric, bundle.metrics)
         days = set(run.days)
-        is_left_alone = is_closed(key_result, metric, calendar, now) and last in known
+        is_left_alone = (
+            is_closed(key_result, metric, bundle.metrics, calendar, now) and last in known
+        )
         if is_left_alone and not run.is_backfill and run.days[0] > last:
             wanted[key_result_id] = ()
             continue

@@ -69,7 +69,8 @@ def stale_after(bundle: Bundle, key_result: KeyResult, now: datetime) -> datetim
     None for a key result whose cycle is over and settled: it can't go stale.
     """
     calendar = calendar_of(bundle.project)
-    if is_closed(key_result, bundle.metrics[key_result.metric], calendar, now):
+    metric = bundle.metrics[key_result.metric]
+    if is_closed(key_result, metric, bundle.metrics, calendar, now):
         return None
     ticks = CronSim(bundle.project.schedule, now.astimezone(calendar.zone))
     next(ticks)
