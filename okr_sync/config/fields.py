@@ -63,6 +63,11 @@ class Fields:
         self._asked.add(key)
         return key in self.node.entries
 
+    @property
+    def written(self) -> frozenset[str]:
+        """The keys that are written, whether or not anybody asks for them."""
+        return frozenset(self.node.entries)
+
     def position(self, key: str) -> Position:
         """Where the key's value stands, or the mapping if the key isn't written."""
         entry = self.node.entries.get(key)
@@ -162,6 +167,18 @@ class Fields:
             )
 
         return self.parsed(key, parse, required=required, hint=f"Use {listed(words)}.")
+
+    def flag(self, key: str) -> bool | None:
+        """true or false."""
+        node = self.value(key)
+        if node is None:
+            return None
+        if isinstance(node, ScalarNode) and isinstance(node.value, bool):
+            return node.value
+        self.findings.error(
+            node.position, "wrong-type", f"`{key}` is {shape(node)}.", "Write true or false."
+        )
+        return None
 
     def unit(self) -> str | None:
         """The free text of `unit`, which a column of 40 characters has to hold."""

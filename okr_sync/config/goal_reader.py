@@ -4,6 +4,7 @@ Belongs here: the YAML shapes of these three. Does not belong here: how a goal i
 and which days a window means (metrics.windows).
 """
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,10 +14,12 @@ from okr_sync.config.findings import Findings
 from okr_sync.config.models import Cycle, Goal, GoalKind, Over, OverKind
 from okr_sync.config.numbers import parse_number
 from okr_sync.config.problems import BadValue
-from okr_sync.config.wording import listed, near_miss, not_supported
+from okr_sync.config.wording import listed, near_miss, quoted
 from okr_sync.config.yaml_reader import ListNode, MappingNode, Node, ScalarNode
 
 _GOAL_FORMS = "Write {from: 18%, to: 27%}, {at_least: 20}, {at_most: 5%} or {between: [10, 20]}."
+# A target with a sign and a per-cent sign is a share of the baseline.
+_RELATIVE = re.compile(r"(?P<sign>[-+\u2212])\s?(?P<size>[0-9]{1,6}(?:\.[0-9]{1,6})?\s?%)")
 _PERIODS = ("week", "month", "quarter", "year")
 _OVER_FORMS = "Write cycle, {last: 28d}, {to_date: quarter} or {previous: month}."
 _MAX_DAYS = 3660
@@ -55,25 +58,29 @@ def read_goal(node: Node, findings: Findings) -> Goal | None:
 
 
 def _read_from_to(fields: Fields) -> Goal | None:
-    def parse_baseline(text: str) -> Decimal:
-        if text == "measured":
-            raise not_supported("`from: measured` is", "Write the number that you start from.")
-        return parse_number(text)
-
-    def parse_target(text: str) -> Decimal:
-        if text.startswith("+"):
-            raise not_supported("A relative target (`to: +…`) is", "Write the number to reach.")
-        return parse_number(text)
-
-    baseline = fields.parsed(
-        "from", parse_baseline, required=True, hint="Add the number that you start from."
-    )
-    target = fields.parsed(
-        "to", parse_target, required=True, hint="Add the number that you want to reach."
-    )
-    if baseline is None or target is None:
+    is_measured = _is_measured(fields)
+    relative = _relative_target(fields)
+    baseline = target = None
+    if not is_measured:
+        hint = "Add the number that you start from, or `from: measured`."
+        baseline = fields.parsed("from", _parse_baseline, required=True, hint=hint)
+    if relative is None:
+        hint = "Add the number that you want to reach."
+        target = fields.parsed("to", _parse_target, required=True, hint=hint)
+    if (baseline is None and not is_measured) or (target is None and relative is None):
         return None
-    if baseline == target:
+    if relative is not None and baseline is not None:
+        if baseline <= 0:
+            fields.findings.error(
+                fields.position("to"),
+                "relative-target",
+                "A share of a baseline that isn't above 0 is no way up or down.",
+                "Write the number to reach.",
+            )
+            return None
+        # Known at once, so it is an ordinary goal.
+        target, relative = baseline * (1 + relative), None
+    if baseline is not None and baseline == target:
         fields.findings.error(
             fields.position("to"),
             "goal-is-baseline",
@@ -81,7 +88,60 @@ def _read_from_to(fields: Fields) -> Goal | None:
             "Change one of them, or write {at_least: …} to keep a level.",
         )
         return None
-    return Goal(kind=GoalKind.FROM_TO, baseline=baseline, target=target)
+    return Goal(
+        kind=GoalKind.FROM_TO,
+        baseline=baseline,
+        target=target,
+        measured_baseline=is_measured,
+        relative_target=relative,
+    )
+
+
+def _is_measured(fields: Fields) -> bool:
+    entry = fields.node.entries.get("from")
+    return (
+        entry is not None
+        and isinstance(entry.value, ScalarNode)
+        and entry.value.text.strip() == "measured"
+    )
+
+
+def _relative_target(fields: Fields) -> Decimal | None:
+    """The share by which `to: +25%` or `-10%` differs from the baseline; None for other targets."""
+    entry = fields.node.entries.get("to")
+    text = entry.value.text.strip() if entry and isinstance(entry.value, ScalarNode) else ""
+    match = _RELATIVE.fullmatch(text)
+    if match is None:
+        return None
+    share = parse_number(match["size"])
+    if share == 0 or (match["sign"] != "+" and share > 1):
+        fields.findings.error(
+            fields.position("to"),
+            "relative-target",
+            f"A target of {text} is {'no change' if share == 0 else 'less than nothing'}.",
+            "Write the change as in +25% or -10%.",
+        )
+    return share if match["sign"] == "+" else -share
+
+
+def _parse_baseline(text: str) -> Decimal:
+    if text.startswith("+"):
+        raise BadValue(
+            "bad-number", f"{quoted(text)} is not a number.", "Write a baseline without a sign."
+        )
+    if near_miss(text, ["measured"]):
+        raise BadValue("bad-number", f"{quoted(text)} is not a number.", "Did you mean `measured`?")
+    return parse_number(text)
+
+
+def _parse_target(text: str) -> Decimal:
+    if text.startswith("+"):
+        raise BadValue(
+            "relative-target",
+            f"{quoted(text)} is not a share of the baseline.",
+            "Write it in per cent, as in +25%, or the number to reach without a sign.",
+        )
+    return parse_number(text)
 
 
 def _read_between(fields: Fields) -> Goal | None:

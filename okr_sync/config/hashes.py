@@ -10,33 +10,68 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 
-from okr_sync.config.models import Aggregation, AnyMetric, Cycle, Goal, KeyResult, Over
+from pydantic import BaseModel
+
+from okr_sync.config.models import (
+    Aggregation,
+    AnyMetric,
+    Cycle,
+    FormulaMetric,
+    Goal,
+    KeyResult,
+    Over,
+)
 from okr_sync.config.where import Where
 
-# What names or describes a metric, and the family, which only groups it.
-_NOT_OF_THE_NUMBER = frozenset(("name", "description", "family", "unit", "owner", "tags"))
+# What names or describes a metric, the family, which only groups it, and where a query stands.
+_NOT_OF_THE_NUMBER = frozenset(("name", "description", "family", "unit", "owner", "tags", "file"))
 
 
-def definition_hash(key_result: KeyResult, metric: AnyMetric) -> str:
+def definition_hash(
+    key_result: KeyResult, metric: AnyMetric, metrics: Mapping[str, AnyMetric]
+) -> str:
     """64 hex digits over all of a definition that can change the number or how it is judged.
 
+    `metrics` are all of the project, by name: the definitions of a formula's inputs count as its own.
     Titles, owners, descriptions, units, tags and places in files are not part of it, nor is the
     order in which conditions were written.
     """
-    metric_part = {
-        name: _plain(getattr(metric, name))
-        for name in type(metric).model_fields
-        if name not in _NOT_OF_THE_NUMBER
-    }
     body = {
-        "kind": type(metric).__name__,
-        "metric": metric_part,
-        "goal": _plain(key_result.goal),
+        **_definition(metric, metrics),
+        "goal": _written(key_result.goal),
         "over": _plain(key_result.over),
         "cycle": _plain(key_result.cycle),
         "commitment": key_result.commitment,
     }
+    if key_result.pace != "linear":
+        body["pace"] = key_result.pace
     return _sha256(body)
+
+
+def metric_hash(metric: AnyMetric, metrics: Mapping[str, AnyMetric]) -> str:
+    """64 hex digits over what can change a metric's number: the same for two that are the same."""
+    return _sha256(_definition(metric, metrics))
+
+
+def _definition(metric: AnyMetric, metrics: Mapping[str, AnyMetric]) -> dict[str, object]:
+    """A metric's definition; inputs are acyclic (rules), and each is written out in full."""
+    if isinstance(metric, FormulaMetric):
+        inputs = {name: metric_hash(metrics[of], metrics) for name, of in metric.inputs.items()}
+        special = {**_written(metric), "inputs": inputs}
+    else:
+        special = _written(metric)
+    return {"kind": type(metric).__name__, "metric": special}
+
+
+def _written(shape: BaseModel) -> dict[str, object]:
+    """The fields that differ from their defaults, so that a new one changes no old hash."""
+    return {
+        name: _plain(getattr(shape, name))
+        for name, field in type(shape).model_fields.items()
+        if name not in _NOT_OF_THE_NUMBER
+        and name != "inputs"
+        and (field.is_required() or getattr(shape, name) != field.default)
+    }
 
 
 def config_hash(files: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""How things may be named: teams, objectives, key results, metrics, sources.
+"""How things may be named: teams, objectives, key results, metrics, sources, currencies.
 
 Belongs here: the forms of names and what to say of a wrong one. Does not belong here: whether a name
 is known or taken (rules). The forms and lengths are those that warehouse keys, table names and
@@ -49,6 +49,19 @@ def check_objective_reference(text: str) -> str:
     check_id(team)
     check_id(objective)
     return text
+
+
+def check_currency(text: str) -> str:
+    """A currency's code as written, or BadValue."""
+    if re.fullmatch(r"[A-Z]{3}", text):
+        return text
+    upper = text.upper()
+    is_near = re.fullmatch(r"[A-Z]{3}", upper)
+    raise BadValue(
+        "bad-currency",
+        f"{quoted(text)} is not a currency code.",
+        f"Did you mean `{upper}`?" if is_near else "Use three capitals, such as USD or EUR.",
+    )
 
 
 def _check(

@@ -7,7 +7,7 @@ Belongs here: the order of reading, and what a finding takes out of use. Does no
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from okr_sync.config import rules
+from okr_sync.config import formula_rules, rules
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.findings import Draft, Findings
 from okr_sync.config.hashes import config_hash
@@ -55,6 +55,7 @@ def inspect_project(folder: Path) -> Inspection:
     findings = Findings()
     files = read_files(folder, findings)
     reading = _read_project(files, findings)
+    reading.sources.sql_files.folder = folder
     if files.has_unread_folder:
         # What it defines can't be told from what was deleted, so nothing may be concluded.
         reading.project = None
@@ -74,6 +75,7 @@ def inspect_project(folder: Path) -> Inspection:
         contents.in_place |= {draft.name for draft in okr_file.metrics}
         if okr_file.unread is not None:
             files.broken[name] = okr_file.unread
+    files.texts |= reading.sources.sql_files.texts
     _apply_rules(contents, files, findings)
     problems = tuple(sorted(findings.problems, key=lambda p: (p.position, p.rule, p.message)))
     return Inspection(problems, _bundle(folder, files, reading, contents, problems))
@@ -130,6 +132,7 @@ def _apply_rules(contents: _Contents, files: ProjectFiles, findings: Findings) -
     rules.check_names(contents.key_results, "key result", "duplicate-id", findings)
     rules.check_objectives(contents.key_results, contents.objectives)
     rules.check_supports(contents.objectives, findings)
+    formula_rules.check_inputs(contents.metrics, broken_metrics, findings)
     rules.check_metrics_of(contents.key_results, contents.metrics, broken_metrics, findings)
 
 
@@ -151,7 +154,8 @@ def _bundle(
             key_results[draft.name] = draft.item.model_copy(update={"unit": unit})
         elif draft.problem is not None:
             quarantined.setdefault(draft.name, draft.problem.text)
-    used = {key_result.metric for key_result in key_results.values()}
+    bound = {key_result.metric for key_result in key_results.values()}
+    used = formula_rules.with_inputs(bound, metrics)
     for name in contents.in_place - used:
         metrics.pop(name, None)
     return Bundle(

@@ -9,35 +9,71 @@ from typing import Any
 from okr_sync.config.datasets import Dataset, default_family, find_dataset
 from okr_sync.config.fields import Fields, shape
 from okr_sync.config.findings import Draft, Findings
+from okr_sync.config.formula_reader import ReadInput, read_formula
 from okr_sync.config.identifiers import check_metric_name
-from okr_sync.config.metric_kinds import read_agg, read_ratio, read_times, where_of
+from okr_sync.config.metric_kinds import (
+    read_agg,
+    read_groups,
+    read_ratio,
+    read_snapshot,
+    read_times,
+    where_of,
+)
 from okr_sync.config.models import (
     AggMetric,
     AnyMetric,
     ConversionMetric,
     DurationMetric,
     Family,
+    FormulaMetric,
     RatioMetric,
+    SnapshotMetric,
+    SqlMetric,
 )
 from okr_sync.config.problems import BadValue
 from okr_sync.config.source_reader import Sources
-from okr_sync.config.wording import listed, not_supported, quoted
+from okr_sync.config.sql_reader import read_snapshot_sql, read_sql
+from okr_sync.config.wording import listed, quoted
 from okr_sync.config.yaml_reader import MappingNode, Node, ScalarNode
 
-KINDS = ("agg", "ratio", "conversion", "duration")
+KINDS = ("agg", "ratio", "conversion", "duration", "formula", "sql", "snapshot")
 
-_LATER_KINDS = ("formula", "sql", "snapshot")
-_USE_ANOTHER_KIND = f"Use {listed(KINDS)}."
+_FROM_KINDS = ("agg", "ratio", "snapshot")
+_MODELS: dict[str, type[AnyMetric]] = {
+    "agg": AggMetric,
+    "ratio": RatioMetric,
+    "conversion": ConversionMetric,
+    "duration": DurationMetric,
+    "snapshot": SnapshotMetric,
+    "sql": SqlMetric,
+    "formula": FormulaMetric,
+}
 _REFUSED = {
-    **{kind: not_supported(f"`{kind}` metrics are", _USE_ANOTHER_KIND) for kind in _LATER_KINDS},
-    "by": not_supported("`by` (a value per group) is", "Define one metric for each group."),
-    "reduce": not_supported("`reduce` (of groups) is", "Define one metric for each group."),
-    "inputs": not_supported("`inputs` (of a formula) are", _USE_ANOTHER_KIND),
-    "change": not_supported("`change` (of a snapshot) is", _USE_ANOTHER_KIND),
-    "on": not_supported("`on` (the source of an `sql` metric) is", _USE_ANOTHER_KIND),
     "goal": BadValue("unknown-key", "A metric has no goal.", "Write `goal` in the key result."),
     "over": BadValue(
         "unknown-key", "A metric has no window of its own.", "Write `over` in the key result."
+    ),
+    "within": BadValue(
+        "unknown-key",
+        "`within` belongs to a conversion.",
+        "Write it as in `conversion: {from: …, to: …, within: 45d}`.",
+    ),
+    "inputs": BadValue(
+        "unknown-key", "`inputs` belong to a formula.", "Remove them, or write a `formula`."
+    ),
+    "on": BadValue(
+        "unknown-key", "`on` belongs to `sql`.", "Name the dataset with `from` or `of` instead."
+    ),
+    "change": BadValue(
+        "unknown-key",
+        "`change` belongs to a snapshot: what others measure lies in the window anyway.",
+        "Remove it, or use a `snapshot`.",
+    ),
+    "pool": BadValue("unknown-key", "`pool` belongs to a ratio.", "Remove it, or write a `ratio`."),
+    "currency": BadValue(
+        "unknown-key",
+        "`currency` belongs to an `agg` metric.",
+        "Remove it, or convert the amounts in an `agg` metric and use that in a `formula`.",
     ),
 }
 
@@ -69,12 +105,13 @@ def read_metrics_file(root: Node, sources: Sources, findings: Findings) -> list[
             check_metric_name(entry.name)
         except BadValue as bad:
             own.bad(entry.position, bad)
-        item = read_metric(entry.name, entry.value, sources, own)
+        inputs: list[Draft[AnyMetric]] = []
+        item = read_metric(entry.name, entry.value, sources, own, inputs)
         draft: Draft[AnyMetric] = Draft(entry.name, entry.position, entry.value, item)
         if own.first_error is not None:
             draft.reject(own.first_error)
         findings.include(own)
-        drafts.append(draft)
+        drafts += [draft, *inputs]
     return drafts
 
 
@@ -88,8 +125,17 @@ _MISPLACED = {
 }
 
 
-def read_metric(name: str, node: Node, sources: Sources, findings: Findings) -> AnyMetric | None:
-    """A metric written under `name`, or in place; None, with findings, where it is none."""
+def read_metric(
+    name: str,
+    node: Node,
+    sources: Sources,
+    findings: Findings,
+    inputs: list[Draft[AnyMetric]],
+) -> AnyMetric | None:
+    """A metric written under `name`, or in place; None, with findings, where it is none.
+
+    Metrics that are written in place as inputs of a formula are added to `inputs`.
+    """
     if not isinstance(node, MappingNode):
         findings.error(
             node.position,
@@ -101,34 +147,70 @@ def read_metric(name: str, node: Node, sources: Sources, findings: Findings) -> 
     kind = _kind(name, node, findings)
     if kind is None:
         return None
-    fields = Fields(node, f"A metric of kind `{kind}`", findings, _refusals(kind))
-    dataset = _dataset(fields, "from" if kind in ("agg", "ratio") else "of", sources)
-    common = _common(fields, name, dataset, kind)
+    own = Findings()
+    is_query = kind == "sql" or (kind == "snapshot" and _is_sql_snapshot(node))
+    fields = Fields(node, f"A metric of kind `{kind}`", own, _refusals(kind, is_query))
+    if kind == "formula":
+        family = Family.FUNNEL  # until it is known what its inputs are (rules)
+        special = read_formula(fields, name, _input_reader(sources, own, inputs))
+    elif is_query:
+        family = Family.ENGAGEMENT
+        read = read_sql if kind == "sql" else read_snapshot_sql
+        special = read(fields, sources)
+    else:
+        dataset = _dataset(fields, "from" if kind in _FROM_KINDS else "of", sources)
+        family = Family.FUNNEL
+        if dataset is not None:
+            family = default_family(kind == "conversion", dataset)
+        special = _read_dataset_metric(fields, kind, dataset, sources)
+    common = _common(fields, name, family)
+    fields.finish()
+    findings.include(own)
+    if own.first_error is not None:
+        return None
+    return _MODELS["sql" if is_query else kind](**common, **special)
+
+
+def _read_dataset_metric(
+    fields: Fields, kind: str, dataset: Dataset | None, sources: Sources
+) -> dict[str, Any]:
     if kind == "agg":
-        special = read_agg(fields, dataset)
+        special = read_agg(fields, dataset, sources)
     elif kind == "ratio":
         special = read_ratio(fields, dataset)
+    elif kind == "snapshot":
+        special = read_snapshot(fields, dataset)
     else:
         special = read_times(fields, kind, dataset)
-    fields.finish()
-    if findings.first_error is not None:
-        return None
-    models: dict[str, type[AnyMetric]] = {
-        "agg": AggMetric,
-        "ratio": RatioMetric,
-        "conversion": ConversionMetric,
-        "duration": DurationMetric,
+    return {
+        "dataset": "" if dataset is None else f"{dataset.source.name}.{dataset.name}",
+        "where": where_of(fields, dataset),
+        **special,
+        **read_groups(fields, dataset, special.get("aggregation")),
     }
-    return models[kind](**common, **special)
+
+
+def _input_reader(
+    sources: Sources, findings: Findings, inputs: list[Draft[AnyMetric]]
+) -> ReadInput:
+    def read(name: str, node: MappingNode) -> None:
+        nested: list[Draft[AnyMetric]] = []
+        own = Findings()
+        item = read_metric(name, node, sources, own, nested)
+        draft: Draft[AnyMetric] = Draft(name, node.position, node, item)
+        if own.first_error is not None:
+            draft.reject(own.first_error)
+        inputs.extend([draft, *nested])
+        findings.include(own)
+
+    return read
 
 
 def _kind(name: str, node: MappingNode, findings: Findings) -> str | None:
-    written = [key for key in node.entries if key in KINDS or key in _LATER_KINDS]
-    if len(written) == 1 and written[0] in KINDS:
-        return written[0]
+    written = [key for key in node.entries if key in KINDS]
     if len(written) == 1:
-        findings.bad(node.entries[written[0]].position, _REFUSED[written[0]])
-    elif written:
+        return written[0]
+    if written:
         findings.error(
             node.entries[written[1]].position,
             "two-kinds",
@@ -145,10 +227,27 @@ def _kind(name: str, node: MappingNode, findings: Findings) -> str | None:
     return None
 
 
-def _refusals(kind: str) -> dict[str, BadValue]:
+def _is_sql_snapshot(node: MappingNode) -> bool:
+    written = node.entries["snapshot"].value
+    return isinstance(written, MappingNode) and "sql" in written.entries
+
+
+def _refusals(kind: str, is_query: bool) -> dict[str, BadValue]:
     refused = dict(_REFUSED)
-    if kind in ("agg", "ratio"):
+    if kind == "formula" or is_query:
+        what = "A formula has no records of its own" if kind == "formula" else "A query is all SQL"
+        where = "its inputs" if kind == "formula" else "the statement"
+        for key in ("from", "of", "where", "time", "field", "by", "reduce"):
+            refused[key] = BadValue(
+                "unknown-key", f"{what}, so it takes no `{key}`.", f"Say it in {where}."
+            )
+        return refused
+    if kind in _FROM_KINDS:
         wrong, right = "of", "from"
+        if kind == "snapshot":
+            refused["time"] = BadValue(
+                "unknown-key", "A snapshot is a level as it is now.", "Remove `time`."
+            )
     else:
         wrong, right = "from", "of"
         refused["time"] = BadValue(
@@ -173,16 +272,11 @@ def _dataset(fields: Fields, key: str, sources: Sources) -> Dataset | None:
     )
 
 
-def _common(fields: Fields, name: str, dataset: Dataset | None, kind: str) -> dict[str, Any]:
-    family = fields.choice("family", list(Family))
-    if family is None and dataset is not None:
-        family = default_family(kind == "conversion", dataset)
+def _common(fields: Fields, name: str, family: Family) -> dict[str, Any]:
     return {
         "name": name,
-        "dataset": "" if dataset is None else f"{dataset.source.name}.{dataset.name}",
         "description": fields.text("description"),
-        "family": family,
-        "where": where_of(fields, dataset),
+        "family": fields.choice("family", list(Family)) or family,
         "min_n": fields.integer("min_n", 1, 1_000_000_000),
         "empty": _empty(fields),
         "unit": fields.unit(),

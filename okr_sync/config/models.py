@@ -205,8 +205,6 @@ class Goal(_Shape):
     high: Decimal | None = None
     measured_baseline: bool = False
     relative_target: Decimal | None = None
-    low: Decimal | None = None
-    high: Decimal | None = None
 
 
 class OverKind(StrEnum):

@@ -37,6 +37,7 @@ _DOT_GROUPS = re.compile(r"[^0-9]*[0-9]{1,3}(?:\.[0-9]{3}){2,}[^0-9]*")
 
 _DURATION = re.compile(r"(?P<count>[0-9]{1,9})\s?(?P<unit>[A-Za-z]+)")
 _UNITS = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), timedelta(seconds=1)),
     **dict.fromkeys(("min", "minute", "minutes"), timedelta(minutes=1)),
     **dict.fromkeys(("h", "hour", "hours"), timedelta(hours=1)),
     **dict.fromkeys(("d", "day", "days"), timedelta(days=1)),
@@ -126,7 +127,7 @@ def parse_duration(text: str) -> timedelta:
         raise BadValue(
             "bad-duration",
             f"{quoted(written)} has an unknown unit.",
-            "Use d (days), h (hours), w (weeks) or min (minutes).",
+            "Use d (days), h (hours), w (weeks), min (minutes) or s (seconds).",
         )
     longest = timedelta(days=_MAX_DAYS)
     count = int(match["count"])

@@ -15,7 +15,6 @@ from okr_sync.config.metric_reader import read_metric
 from okr_sync.config.models import AnyMetric, Cycle, KeyResult, Objective, Over
 from okr_sync.config.problems import BadValue, Problem
 from okr_sync.config.source_reader import Sources
-from okr_sync.config.wording import not_supported
 from okr_sync.config.yaml_reader import MappingNode, Node
 
 _FILE_FORM = "Begin with `team:`, `cycle:` and `objectives:`."
@@ -32,14 +31,16 @@ _MISPLACED_IN_FILE = {
     ),
 }
 _REFUSED_IN_KEY_RESULT = {
-    "pace": not_supported("`pace` is", "Remove the line."),
     **{
         key: BadValue(
             "unknown-key",
             f"`{key}` belongs to the metric, not to the key result.",
             "Write it where the metric is defined.",
         )
-        for key in ("min_n", "empty", "where", "agg", "field", "time", "family", "within", "by")
+        for key in (
+            *("min_n", "empty", "where", "agg", "field", "time", "family", "within", "by"),
+            *("reduce", "formula", "inputs", "sql", "snapshot", "ratio", "conversion", "currency"),
+        )
     },
     **{
         key: BadValue(
@@ -194,6 +195,7 @@ def _read_key_result(
     unit = fields.unit()
     commitment = fields.choice("commitment", ("committed", "aspirational"))
     indicator = fields.choice("indicator", ("leading", "lagging"))
+    pace = fields.choice("pace", ("linear", "none"))
     shared_with = fields.texts("shared_with", check_id)
     settle = fields.duration("settle")
     revise = fields.duration("revise")
@@ -230,6 +232,7 @@ def _read_key_result(
         unit=unit,
         commitment=commitment or "committed",
         indicator=indicator,
+        pace=pace or "linear",
         shared_with=shared_with,
         settle=place.defaults.settle if settle is None else settle,
         revise=place.defaults.revise if revise is None else revise,
@@ -247,9 +250,10 @@ def _read_metric_of(
     # Ids hold single hyphens and no underscore, so different key results get different names.
     name = (key_result_id or "").replace("-", "_").replace("/", "__")
     metric_findings = Findings()
-    metric = read_metric(name, node, sources, metric_findings)
+    inputs: list[Draft[AnyMetric]] = []
+    metric = read_metric(name, node, sources, metric_findings, inputs)
     fields.findings.include(metric_findings)
     if metric is None or key_result_id is None:
         return None
-    file.metrics.append(Draft(name, node.position, node, metric))
+    file.metrics += [Draft(name, node.position, node, metric), *inputs]
     return name

@@ -4,7 +4,6 @@ Belongs here: the YAML shape of okr_sync.yaml. Does not belong here: reading sec
 environment (connectors, commands) or what the thresholds mean (progress).
 """
 
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,12 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from cronsim import CronSim, CronSimError
 
 from okr_sync.config.cycles import WEEKDAYS
+from okr_sync.config.datasets import find_dataset
 from okr_sync.config.fields import Fields, shape
 from okr_sync.config.findings import Findings
-from okr_sync.config.models import (
-    Project,
-    StatusThresholds,
-)
+from okr_sync.config.identifiers import check_currency
+from okr_sync.config.models import FilesSource, Project, SqlSource, StatusThresholds
 from okr_sync.config.okr_reader import Defaults
 from okr_sync.config.problems import BadValue
 from okr_sync.config.secret_scan import SECRET_RULES, check_environment_name, secret_in_file
@@ -80,7 +78,7 @@ def read_project(root: Node, findings: Findings) -> ProjectReading:
         hint="Add it, as in `time_zone: America/New_York`: calendar days are local to it.",
     )
     currency = fields.parsed(
-        "currency", _parse_currency, required=True, hint="Add it, as in `currency: USD`."
+        "currency", check_currency, required=True, hint="Add it, as in `currency: USD`."
     )
     fiscal_year_start = fields.integer("fiscal_year_start", 1, 12)
     week_start = fields.choice("week_start", WEEKDAYS)
@@ -91,6 +89,7 @@ def read_project(root: Node, findings: Findings) -> ProjectReading:
     status = _read_status(fields)
     source_findings = Findings()
     reading.sources = read_sources(fields, source_findings)
+    reading.sources.fx = _read_fx(fields, reading.sources, source_findings)
     fields.finish()
     findings.include(own)
     findings.include(source_findings)
@@ -114,6 +113,7 @@ def read_project(root: Node, findings: Findings) -> ProjectReading:
             settle=reading.defaults.settle,
             revise=reading.defaults.revise,
             status=status,
+            fx=reading.sources.fx,
         )
     return reading
 
@@ -147,18 +147,6 @@ def parse_time_zone(text: str) -> str:
     )
 
 
-def _parse_currency(text: str) -> str:
-    if re.fullmatch(r"[A-Z]{3}", text):
-        return text
-    upper = text.upper()
-    is_near = re.fullmatch(r"[A-Z]{3}", upper)
-    raise BadValue(
-        "bad-currency",
-        f"{quoted(text)} is not a currency code.",
-        f"Did you mean `{upper}`?" if is_near else "Use three capitals, such as USD or EUR.",
-    )
-
-
 def parse_schedule(text: str) -> str:
     """A cron expression of five fields as written, or BadValue."""
     fix = "Use the five fields of cron, such as `0 * * * *` for every hour, in quotes."
@@ -174,6 +162,27 @@ def parse_schedule(text: str) -> str:
     except StopIteration:
         raise BadValue("bad-schedule", f"{quoted(text)} would never run.", fix) from None
     return text
+
+
+def _read_fx(fields: Fields, sources: Sources, findings: Findings) -> str | None:
+    """The dataset of exchange rates. What is wrong with it spoils only what needs rates."""
+    own = Findings()
+    text = Fields(fields.node, PROJECT_FILE, own).text("fx") if fields.has("fx") else None
+    if text is not None:
+        try:
+            dataset = find_dataset(text, sources.usable, sources.broken)
+            if not isinstance(dataset.source, FilesSource | SqlSource):
+                raise BadValue(
+                    "bad-fx",
+                    f"{quoted(text)} can't hold exchange rates.",
+                    "Name a dataset of a `files` or `sql` source that has the fields date, from, "
+                    "to and rate.",
+                )
+        except BadValue as bad:
+            own.bad(fields.position("fx"), bad)
+    sources.fx_is_broken = own.first_error is not None
+    findings.include(own)
+    return None if sources.fx_is_broken else text
 
 
 def _read_warehouse(fields: Fields) -> str | None:

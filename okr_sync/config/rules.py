@@ -31,7 +31,7 @@ def check_names(drafts: Sequence[Draft[T]], what: str, rule: str, findings: Find
 
     `what` names the thing ("metric"); for key results the findings bear the id.
     """
-    for name, same in _by_name(drafts).items():
+    for name, same in by_name(drafts).items():
         if len(same) < 2:
             continue
         for draft in same:
@@ -49,7 +49,8 @@ def check_names(drafts: Sequence[Draft[T]], what: str, rule: str, findings: Find
             findings.include(own, name if what == "key result" else None)
 
 
-def _by_name(drafts: Sequence[Draft[T]]) -> dict[str, list[Draft[T]]]:
+def by_name(drafts: Sequence[Draft[T]]) -> dict[str, list[Draft[T]]]:
+    """The drafts of each name, in order."""
     groups: dict[str, list[Draft[T]]] = defaultdict(list)
     for draft in drafts:
         groups[draft.name].append(draft)
@@ -96,20 +97,20 @@ def check_metrics_of(
 
     `broken_files` are metrics files that couldn't be read: a missing metric may be in one of them.
     """
-    by_name = _by_name(metrics)
+    known = by_name(metrics)
     for draft in key_results:
         key_result = draft.item
         if key_result is None:
             continue
         own = Findings()
-        same = by_name.get(key_result.metric)
+        same = known.get(key_result.metric)
         position = _place(draft.node, ("metric",))
         if same is None:
             own.error(
                 position,
                 "unknown-metric",
                 f"There is no metric {quoted(key_result.metric)}.",
-                _advice_on_metric(key_result.metric, by_name, broken_files),
+                advice_on_metric(key_result.metric, known, broken_files),
             )
         elif same[0].item is None:
             place = same[0].problem.position if same[0].problem else same[0].position
@@ -126,7 +127,8 @@ def check_metrics_of(
         findings.include(own, draft.name)
 
 
-def _advice_on_metric(name: str, known: Mapping[str, object], broken_files: Collection[str]) -> str:
+def advice_on_metric(name: str, known: Mapping[str, object], broken_files: Collection[str]) -> str:
+    """What to do about a metric that doesn't exist, or may be in a file that can't be read."""
     if broken_files:
         files = listed(sorted(broken_files), "and")
         return advice(name, known, f"It may be in {files}, which can't be read: mend that first.")
@@ -137,7 +139,7 @@ def _check_goal(
     goal: Goal, metric: AnyMetric, unit: str | None, node: Node, findings: Findings
 ) -> None:
     numbers = [goal.baseline, goal.target, goal.low, goal.high]
-    largest = max(abs(number) for number in numbers if number is not None)
+    largest = max((abs(number) for number in numbers if number is not None), default=Decimal(0))
     if largest <= 1:
         return
     position, text = _first_above_one(node, goal)
@@ -166,10 +168,10 @@ def _first_above_one(node: Node, goal: Goal) -> tuple[Position, str]:
         "at_most": goal.high,
     }
     for key, number in numbers.items():
-        written = _at(node, ("goal", key))
+        written = node_at(node, ("goal", key))
         if isinstance(written, ScalarNode) and _is_beyond_one(number):
             return written.position, written.text.strip()
-    between = _at(node, ("goal", "between"))
+    between = node_at(node, ("goal", "between"))
     if isinstance(between, ListNode):
         for item, number in zip(between.items, (goal.low, goal.high), strict=True):
             if isinstance(item, ScalarNode) and _is_beyond_one(number):
@@ -181,7 +183,8 @@ def _is_beyond_one(number: Decimal | None) -> bool:
     return number is not None and abs(number) > 1
 
 
-def _at(node: Node, path: tuple[str, ...]) -> Node | None:
+def node_at(node: Node, path: tuple[str, ...]) -> Node | None:
+    """What stands under these keys, one below the other; None if nothing does."""
     found: Node | None = node
     for key in path:
         if not isinstance(found, MappingNode) or key not in found.entries:
@@ -191,5 +194,5 @@ def _at(node: Node, path: tuple[str, ...]) -> Node | None:
 
 
 def _place(node: Node, path: tuple[str, ...]) -> Position:
-    found = _at(node, path)
+    found = node_at(node, path)
     return node.position if found is None else found.position

@@ -37,11 +37,16 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class ScalarNode:
-    """One value: `text` as written; `is_plain` tells that it stood without quotes."""
+    """One value: `text` as written; `is_plain` tells that it stood without quotes.
+
+    `is_one_line` tells that it is not a block or folded over lines, so that places within it can be
+    counted from its own.
+    """
 
     position: Position
     text: str
     is_plain: bool
+    is_one_line: bool = True
 
     @property
     def value(self) -> str | bool | None:
@@ -224,7 +229,9 @@ class _Builder:
                 "`<<` merges another mapping, which is not read.",
                 "Write the keys out.",
             )
-        self._add(ScalarNode(position, event.value, is_plain), event)
+        start, end = event.start_mark, event.end_mark
+        is_one_line = start is not None and end is not None and start.line == end.line
+        self._add(ScalarNode(position, event.value, is_plain, is_one_line), event)
 
     def _add(self, node: ScalarNode, event: yaml.Event) -> None:
         self._count(event)

@@ -33,7 +33,7 @@ def hash_of(write_project: WriteProject, metrics: str, okrs: str) -> str:
     """The definition hash of the project's only key result."""
     bundle = load_project(write_project({"metrics.yaml": metrics, "okrs.yaml": okrs}))
     key_result = bundle.key_results["growth/mqls"]
-    return definition_hash(key_result, bundle.metrics[key_result.metric])
+    return definition_hash(key_result, bundle.metrics[key_result.metric], bundle.metrics)
 
 
 @pytest.mark.parametrize(
