@@ -39,7 +39,7 @@ def observe(
     """Judge a key result's measurements, one observation an as-of day."""
     calendar = calendar_of(bundle.project)
     metric = bundle.metrics[key_result.metric]
-    hash_ = definition_hash(key_result, metric)
+    hash_ = definition_hash(key_result, metric, bundle.metrics)
     observations = []
     for span, measurement in measurements.items():
         standing = judge(key_result, metric, measurement, span.as_of, bundle.project.status)
@@ -118,7 +118,7 @@ def key_result_rows(bundle: Bundle, key_result_ids: Iterable[str]) -> list[KeyRe
                 indicator=key_result.indicator,
                 owner=key_result.owner or (objective.owner if objective else None),
                 family=metric.family.value,
-                definition_hash=definition_hash(key_result, metric),
+                definition_hash=definition_hash(key_result, metric, bundle.metrics),
                 config_hash=bundle.config_hash,
                 defined_in=f"{key_result.defined_at.file}:{key_result.defined_at.line}",
             )
