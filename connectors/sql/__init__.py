@@ -1,0 +1,1 @@
+"""SQL: tables, views and statements of a database, read and never written."""

@@ -1,0 +1,145 @@
+"""Putting a whole table into the mirror, all at once or not at all.
+
+Belongs here: rows to records, their ids, and the one transaction. Does not belong here: reading a
+table (connectors.sql, connectors.files) or tables of the warehouse (okr_sync.warehouse).
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from connectors.base import Progress
+from connectors.tabular.columns import BoundColumn
+from connectors.tabular.values import read_text
+from okr_sync.errors import IncompletePullError
+from okr_sync.metrics.needs import RecordsNeed
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.mirror import DatasetState, FieldState, FieldType, Row, column_name
+from okr_sync.warehouse.mirror_writes import (
+    commit_changes,
+    commit_full_read,
+    create_stage,
+    drop_old_stages,
+    drop_stage,
+    store,
+)
+
+TextRow = Mapping[str, str | None]
+"""A row as texts by column."""
+
+_ROWS_PER_WRITE: Final = 2_000
+_STAGE_LIVES: Final = timedelta(days=1)
+_ID_DIGITS: Final = 24
+
+
+def replace_dataset(
+    warehouse: Warehouse,
+    need: RecordsNeed,
+    columns: Mapping[str, BoundColumn],
+    rows: Iterable[TextRow],
+    *,
+    expected: Callable[[], int],
+    known: DatasetState | None,
+    state: DatasetState,
+    now: datetime,
+    progress: Progress,
+) -> int:
+    """Put these rows in the place of a dataset's records; gives how many records it then has.
+
+    A record's id is made of its row's bound values and counts rows that are the same in all of them,
+    so an unchanged row keeps its id. `expected` is asked after the last row how many there must be.
+    Raises IncompletePullError, and then changes nothing.
+    """
+    types = {name: one.type for name, one in columns.items() if one.type is not None}
+    with warehouse.write() as connection:
+        drop_old_stages(connection, need.source, need.dataset, now - _STAGE_LIVES)
+        stage = create_stage(connection, need.source, need.dataset, types, now)
+    is_kept = False
+    try:
+        waiting: list[Row] = []
+        read = 0
+        for row in _records(rows, types):
+            waiting.append(row)
+            read += 1
+            if len(waiting) >= _ROWS_PER_WRITE:
+                progress(read)
+                with warehouse.write() as connection:
+                    store(connection, stage, waiting)
+                waiting = []
+        count = expected()
+        with warehouse.write() as connection:
+            if waiting:
+                store(connection, stage, waiting)
+            held = commit_full_read(
+                connection,
+                need.source,
+                need.dataset,
+                stage=stage,
+                fields=_states(columns, now),
+                known=known,
+                state=state,
+            )
+            if held != count:
+                raise IncompletePullError(
+                    f"Source {need.source}: {held:,} rows of {need.dataset} could be read, but it "
+                    f"has {count:,}. Nothing of this read was used; the next run tries again."
+                )
+        progress(read)
+        is_kept = True
+        return held
+    finally:
+        if not is_kept:
+            with warehouse.write() as connection:
+                drop_stage(connection, stage)
+
+
+def confirm_dataset(
+    warehouse: Warehouse,
+    need: RecordsNeed,
+    fields: Mapping[str, FieldState],
+    known: DatasetState,
+    state: DatasetState,
+) -> int:
+    """Record that a dataset is as it was; gives how many records it has."""
+    with warehouse.write() as connection:
+        return commit_changes(
+            connection,
+            need.source,
+            need.dataset,
+            rows=(),
+            gone=(),
+            fields=fields,
+            known=known,
+            state=state,
+        )
+
+
+def _states(columns: Mapping[str, BoundColumn], now: datetime) -> dict[str, FieldState]:
+    return {
+        name: FieldState(one.type, now if one.type else None, one.error)
+        for name, one in columns.items()
+    }
+
+
+def _records(rows: Iterable[TextRow], types: Mapping[str, FieldType]) -> Iterator[Row]:
+    names = sorted(types)
+    places = [(name, column_name(name), types[name]) for name in names]
+    times_seen: Counter[str] = Counter()
+    for row in rows:
+        digest = _digest([row.get(name) for name in names])
+        times_seen[digest] += 1
+        record: Row = {"id": f"{digest}-{times_seen[digest]}"}
+        bad: list[str] = []
+        for name, column, kind in places:
+            record[column], is_bad = read_text(row.get(name), kind)
+            if is_bad:
+                bad.append(name)
+        record["bad_fields"] = f",{','.join(bad)}," if bad else None
+        record["created_ms"] = record["updated_ms"] = None
+        yield record
+
+
+def _digest(values: Sequence[str | None]) -> str:
+    return hashlib.sha256(repr(values).encode("utf-8", "replace")).hexdigest()[:_ID_DIGITS]
