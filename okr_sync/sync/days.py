@@ -1,19 +1,26 @@
 """Which as-of days a run evaluates for each key result.
 
-Belongs here: the day asked for, the days that are revised with it, and cycles that are left alone.
+Belongs here: the day asked for, the days that are revised with it, those that overrides concern, and
+cycles that are left alone.
 Does not belong here: windows of a day (metrics.spans) or what is pulled for them (metrics.plan).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.cycles import Calendar
+from okr_sync.config.hashes import definition_hash
 from okr_sync.config.models import KeyResult
-from okr_sync.metrics.spans import closing_day, is_closed
+from okr_sync.metrics.dependencies import is_live
+from okr_sync.metrics.spans import Span, closing_day, is_closed
+from okr_sync.metrics.windows import as_of_instant, resolve_window
+from okr_sync.warehouse.overrides import OVERRIDE, Override, override_on, overrides_of
+from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import key_result_history
 
 
@@ -37,51 +44,124 @@ def days_by_key_result(
     calendar: Calendar,
     now: datetime,
 ) -> dict[str, tuple[date, ...]]:
-    """The as-of days to evaluate, by key result id; none where nothing can change any more.
+    """The as-of days to look at, by key result id; none where nothing can change any more.
 
-    A backfill evaluates the days it names. Any other run evaluates its day and, because sources
-    restate, every day within `revise` before it that already has a number. A cycle that was over,
-    settled and past revising before the run's day is left alone once it has a last number.
+    A backfill looks at the days it names. Any other run looks at its day and, because sources
+    restate, at every day within `revise` before it that already has a number, and at days whose
+    number an override has to take the place of, or to leave. A cycle that was over, settled and past
+    revising before the run's day is else left alone once it has a last number.
     """
     chosen = {key_result_id: bundle.key_results[key_result_id] for key_result_id in key_result_ids}
-    measured = _measured_days(connection, chosen.values(), run)
+    overrides = active_overrides(connection, chosen)
+    measured = _measured_days(connection, chosen.values(), run, overrides)
     wanted: dict[str, tuple[date, ...]] = {}
     for key_result_id, key_result in chosen.items():
         metric = bundle.metrics[key_result.metric]
-        known = measured.get(key_result_id, set())
+        known = measured.get(key_result_id, {})
         last = closing_day(key_result, metric, bundle.metrics)
-        days = set(run.days)
+        if run.is_backfill:
+            wanted[key_result_id] = tuple(sorted(set(run.days)))
+            continue
+        own = overrides.get(key_result_id, ())
+        days = {day for day, overridden in known.items() if _number_on(own, day) != overridden}
         is_left_alone = (
             is_closed(key_result, metric, bundle.metrics, calendar, now) and last in known
         )
-        if is_left_alone and not run.is_backfill and run.days[0] > last:
-            wanted[key_result_id] = ()
-            continue
-        if not run.is_backfill:
+        if not is_left_alone or run.days[0] <= last:
             day = min(run.days[0], last)
-            days |= {each for each in known if day - key_result.revise <= each < day}
+            days |= {day, *(one for one in known if day - key_result.revise <= one < day)}
         wanted[key_result_id] = tuple(sorted(days))
     return wanted
 
 
+def kept_spans(
+    connection: Connection,
+    bundle: Bundle,
+    days_of: Mapping[str, Collection[date]],
+    calendar: Calendar,
+    now: datetime,
+) -> dict[str, tuple[Span, ...]]:
+    """The past spans of key results that can only be measured as of today, by id, where there are any.
+
+    They are judged anew by what was measured then, because a day becomes final and an override ends
+    long after it. A number of another definition stays as it is.
+    """
+    today = now.astimezone(calendar.zone).date()
+    live = {
+        name: [day for day in days if day < today]
+        for name, days in days_of.items()
+        if is_live(bundle.metrics, bundle.metrics[bundle.key_results[name].metric])
+    }
+    history = key_result_history.c
+    found: dict[str, tuple[Span, ...]] = {}
+    for name, days in live.items():
+        if not days:
+            continue
+        key_result = bundle.key_results[name]
+        metric = bundle.metrics[key_result.metric]
+        known = connection.scalars(
+            select(history.as_of)
+            .where(
+                history.key_result_id == name,
+                history.as_of.between(min(days), max(days)),
+                history.superseded_at.is_(None),
+                history.definition_hash == definition_hash(key_result, metric, bundle.metrics),
+            )
+            .order_by(history.as_of)
+        )
+        spans = []
+        for day in known:
+            window = resolve_window(key_result.over, key_result.cycle, day, calendar, now)
+            if day in days and window is not None:
+                spans.append(Span(day, as_of_instant(day, calendar.zone, now), window))
+        if spans:
+            found[name] = tuple(spans)
+    return found
+
+
+def active_overrides(
+    connection: Connection, key_result_ids: Collection[str]
+) -> dict[str, list[Override]]:
+    """The overrides of key results that have not been withdrawn, by key result id."""
+    found: dict[str, list[Override]] = {}
+    for override in overrides_of(connection, key_result_ids):
+        if override.withdrawn_at is None:
+            found.setdefault(override.key_result_id, []).append(override)
+    return found
+
+
+def _number_on(overrides: Iterable[Override], day: date) -> Decimal | None:
+    override = override_on(overrides, day)
+    return None if override is None else override.value
+
+
 def _measured_days(
-    connection: Connection, key_results: Iterable[KeyResult], run: RunDays
-) -> dict[str, set[date]]:
-    """By key result id the as-of days that have been measured, as far back as a run may look."""
+    connection: Connection,
+    key_results: Iterable[KeyResult],
+    run: RunDays,
+    overrides: Mapping[str, Iterable[Override]],
+) -> dict[str, dict[date, Decimal | None]]:
+    """By key result id the as-of days that have a number, and the overriding number that is published.
+
+    As far back as a run may look: to what is revised, and to overrides.
+    """
     history = key_result_history.c
     key_results = list(key_results)
     if not key_results:
         return {}
     revise = max(key_result.revise for key_result in key_results)
     since = min(min(run.days), *(key_result.cycle.end for key_result in key_results)) - revise
-    rows = connection.execute(
-        select(history.key_result_id, history.as_of).where(
-            history.superseded_at.is_(None),
-            history.as_of >= since,
-            history.key_result_id.in_([key_result.key_result_id for key_result in key_results]),
+    first_days = [one.from_day for own in overrides.values() for one in own]
+    found: dict[str, dict[date, Decimal | None]] = {}
+    for ids in in_chunks([key_result.key_result_id for key_result in key_results]):
+        rows = connection.execute(
+            select(history.key_result_id, history.as_of, history.origin, history.value).where(
+                history.superseded_at.is_(None),
+                or_(history.as_of >= min([since, *first_days]), history.origin == OVERRIDE),
+                history.key_result_id.in_(ids),
+            )
         )
-    )
-    found: dict[str, set[date]] = {}
-    for key_result_id, as_of in rows:
-        found.setdefault(key_result_id, set()).add(as_of)
+        for key_result_id, as_of, origin, value in rows:
+            overridden = value if origin == OVERRIDE else None
+            found.setdefault(key_result_id, {})[as_of] = overridden
     return found

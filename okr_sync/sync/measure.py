@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from okr_sync.config.bundle import Bundle
+from okr_sync.metrics.dependencies import datasets_read, with_inputs
 from okr_sync.metrics.evaluate import evaluate
 from okr_sync.metrics.measurement import Measurement, MetricObservation
 from okr_sync.metrics.plan import Plan
@@ -34,8 +35,8 @@ def measure(
 ) -> dict[str, Measured]:
     """Evaluate the named metrics over the plan's spans, once in a run, and stage what was found.
 
-    A metric whose dataset's pull failed in this run, or was never complete, is not evaluated: an
-    incomplete pull never makes a number.
+    A metric of which any dataset's pull failed in this run, or was never complete, is not evaluated:
+    an incomplete pull never makes a number.
     """
     names = [name for name in metrics if plan.by_metric.get(name)]
     found = _already_staged(warehouse, plan, run_id, names)
@@ -95,16 +96,25 @@ def _evaluate(
 def _unusable(
     connection: Connection, bundle: Bundle, name: str, failed: Mapping[str, str]
 ) -> str | None:
-    metric = bundle.metrics[name]
-    if metric.dataset in failed:
-        return failed[metric.dataset]
-    state = state_of(connection, metric.source, metric.dataset_name)
-    if state is None or state.complete_at is None:
-        return (
-            f"{metric.dataset} has not been read completely yet. Run `okr-sync sync`; "
-            "if it keeps failing, its output says why."
-        )
+    for dataset in _datasets(bundle, name):
+        if dataset in failed:
+            return failed[dataset]
+        source, _, dataset_name = dataset.partition(".")
+        state = state_of(connection, source, dataset_name)
+        if state is None or state.complete_at is None:
+            return (
+                f"{dataset} has not been read completely yet. Run `okr-sync sync`; "
+                "if it keeps failing, its output says why."
+            )
     return None
+
+
+def _datasets(bundle: Bundle, name: str) -> list[str]:
+    """Every dataset that the metric's number rests on, also through formulas."""
+    found: dict[str, None] = {}
+    for metric in with_inputs(bundle.metrics, [name]):
+        found |= dict.fromkeys(datasets_read(bundle.project, metric))
+    return list(found)
 
 
 def _to_stage(

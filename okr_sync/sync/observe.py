@@ -4,8 +4,10 @@ Belongs here: goal arithmetic applied to spans, finality, and the rows that defi
 Does not belong here: the arithmetic (progress), evaluation (metrics) or writing (warehouse.publish).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -16,8 +18,9 @@ from okr_sync.config.hashes import definition_hash
 from okr_sync.config.models import KeyResult, Project
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.spans import Span, is_closed, is_final
-from okr_sync.progress import judge
+from okr_sync.progress import judge, resolve_goal
 from okr_sync.warehouse.observations import KeyResultObservation, KeyResultRow, ObjectiveRow
+from okr_sync.warehouse.overrides import OVERRIDE, Override, override_on
 
 
 def calendar_of(project: Project) -> Calendar:
@@ -35,14 +38,27 @@ def observe(
     measurements: Mapping[Span, Measurement],
     origin: str,
     now: datetime,
+    *,
+    baseline: Decimal | None = None,
+    overrides: Collection[Override] = (),
 ) -> list[KeyResultObservation]:
-    """Judge a key result's measurements, one observation an as-of day."""
+    """Judge a key result's measurements, one observation an as-of day.
+
+    `baseline` is the measured one, as far as it is known. On a day of one of the key result's
+    `overrides` the number that was set is judged in the place of the measured one.
+    """
     calendar = calendar_of(bundle.project)
     metric = bundle.metrics[key_result.metric]
     hash_ = definition_hash(key_result, metric, bundle.metrics)
+    goal = resolve_goal(key_result.goal, baseline)
+    resolved = key_result.model_copy(update={"goal": goal})
     observations = []
-    for span, measurement in measurements.items():
-        standing = judge(key_result, metric, measurement, span.as_of, bundle.project.status)
+    for span, automatic in measurements.items():
+        override = override_on(overrides, span.as_of)
+        measurement = automatic
+        if override is not None:
+            measurement = Measurement(override.value, quality=(OVERRIDE,))
+        standing = judge(resolved, metric, measurement, span.as_of, bundle.project.status)
         final = is_final(key_result, span.as_of, calendar, now)
         flags = {*measurement.quality, *standing.flags, *(() if final else ("provisional",))}
         observations.append(
@@ -56,7 +72,7 @@ def observe(
                 status=standing.status.value,
                 is_final=final,
                 quality=tuple(sorted(flags)),
-                origin=origin,
+                origin=origin if override is None else OVERRIDE,
                 definition_hash=hash_,
             )
         )
@@ -93,13 +109,21 @@ def objective_rows(bundle: Bundle, team: str) -> list[ObjectiveRow]:
     ]
 
 
-def key_result_rows(bundle: Bundle, key_result_ids: Iterable[str]) -> list[KeyResultRow]:
-    """The rows that define key results, as data people read them."""
+def key_result_rows(
+    bundle: Bundle,
+    key_result_ids: Iterable[str],
+    baselines: Mapping[str, Decimal] = MappingProxyType({}),
+) -> list[KeyResultRow]:
+    """The rows that define key results, as data people read them.
+
+    `baselines` are the measured ones that are known, by key result id.
+    """
     rows = []
     for key_result_id in key_result_ids:
         key_result = bundle.key_results[key_result_id]
         metric = bundle.metrics[key_result.metric]
         objective = bundle.objectives.get(key_result.objective_id)
+        goal = resolve_goal(key_result.goal, baselines.get(key_result_id))
         rows.append(
             KeyResultRow(
                 key_result_id=key_result_id,
@@ -111,9 +135,9 @@ def key_result_rows(bundle: Bundle, key_result_ids: Iterable[str]) -> list[KeyRe
                 title=key_result.title,
                 metric=metric.name,
                 unit=key_result.unit or metric.unit,
-                baseline=key_result.goal.baseline,
-                target=key_result.goal.target,
-                goal_kind=key_result.goal.kind.value,
+                baseline=goal.baseline,
+                target=goal.target,
+                goal_kind=goal.kind.value,
                 commitment=key_result.commitment,
                 indicator=key_result.indicator,
                 owner=key_result.owner or (objective.owner if objective else None),

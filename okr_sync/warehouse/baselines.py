@@ -21,7 +21,7 @@ from okr_sync.warehouse.upsert import insert_missing
 class MeasuredBaseline:
     """A key result's baseline for the cycle that begins on `cycle_start`, measured as of a day.
 
-    `definition_hash` is that of the metric and days it was measured by.
+    `definition_hash` is the metric's (config.hashes.metric_hash).
     """
 
     key_result_id: str

@@ -16,6 +16,9 @@ from okr_sync.warehouse.locks import Lock, hold
 from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import value_override
 
+OVERRIDE = "override"
+"""The origin of published numbers that people have set, and the quality flag that goes with them."""
+
 
 @dataclass(frozen=True)
 class Override:

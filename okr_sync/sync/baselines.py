@@ -1,0 +1,166 @@
+"""Measured baselines: which measurement a key result starts from, and when it is known for good.
+
+Belongs here: the previous cycle, the span to ask a metric for, and choosing the measurement to
+freeze. Does not belong here: keeping it (warehouse.baselines) or what follows from it (progress).
+
+The baseline is the metric over the previous cycle by the same binding, as of that cycle's closing
+day, once that is final. Where the source has no value of that time, it is the first final value of
+this cycle. What has been frozen is never measured again.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import Connection, select
+
+from okr_sync.config.bundle import Bundle
+from okr_sync.config.cycles import Calendar
+from okr_sync.config.hashes import definition_hash, metric_hash
+from okr_sync.config.models import Cycle, KeyResult
+from okr_sync.metrics.dependencies import is_live, with_inputs
+from okr_sync.metrics.measurement import Measurement
+from okr_sync.metrics.plan import Plan
+from okr_sync.metrics.spans import Span, closing_day, is_final
+from okr_sync.metrics.windows import as_of_instant, resolve_window
+from okr_sync.warehouse.baselines import MeasuredBaseline, frozen_baselines
+from okr_sync.warehouse.metric_values import published_measurements
+from okr_sync.warehouse.tables import key_result_history
+
+
+@dataclass(frozen=True)
+class BaselineSpan:
+    """The span that a baseline is measured over; `is_past` where it can only be looked up.
+
+    A level of a past day can't be measured, but it may have been published when it was today.
+    """
+
+    span: Span
+    is_past: bool
+
+
+def previous_cycle(cycle: Cycle) -> Cycle:
+    """The period of the same kind that ends where a named cycle begins; else as many days before it."""
+    if ".." in cycle.name:
+        start = cycle.start - (cycle.end - cycle.start)
+    else:
+        months = (cycle.end.year - cycle.start.year) * 12 + cycle.end.month - cycle.start.month
+        index = cycle.start.year * 12 + cycle.start.month - 1 - months
+        start = date(index // 12, index % 12 + 1, 1)
+    last_day = cycle.start - timedelta(days=1)
+    return Cycle(f"{start}..{last_day}", start, cycle.start)
+
+
+def baselines_of(connection: Connection, key_results: Iterable[KeyResult]) -> dict[str, Decimal]:
+    """The measured baselines that are known of key results, by id."""
+    frozen = frozen_baselines(connection, _asking(key_results))
+    return {name: baseline.baseline for name, baseline in frozen.items()}
+
+
+def baseline_spans(
+    connection: Connection,
+    bundle: Bundle,
+    key_results: Iterable[KeyResult],
+    calendar: Calendar,
+    now: datetime,
+) -> dict[str, BaselineSpan]:
+    """What to ask of metrics for baselines that are not frozen yet, by key result id.
+
+    A key result whose previous cycle is not final yet is absent: its baseline has to wait.
+    """
+    asking = [one for one in key_results if one.goal.measured_baseline]
+    frozen = frozen_baselines(connection, _asking(asking))
+    found: dict[str, BaselineSpan] = {}
+    for key_result in asking:
+        if key_result.key_result_id in frozen:
+            continue
+        before = key_result.model_copy(update={"cycle": previous_cycle(key_result.cycle)})
+        metric = bundle.metrics[key_result.metric]
+        as_of = closing_day(before, metric, bundle.metrics)
+        window = resolve_window(before.over, before.cycle, as_of, calendar, now)
+        if window is None or not is_final(before, as_of, calendar, now):
+            continue
+        span = Span(as_of, as_of_instant(as_of, calendar.zone, now), window)
+        found[key_result.key_result_id] = BaselineSpan(span, is_live(bundle.metrics, metric))
+    return found
+
+
+def plan_with_baselines(plan: Plan, bundle: Bundle, spans: Mapping[str, BaselineSpan]) -> Plan:
+    """The plan, with metrics also asked for the spans of baselines that can be measured."""
+    by_metric = {name: dict.fromkeys(asked) for name, asked in plan.by_metric.items()}
+    for key_result_id, baseline in spans.items():
+        if not baseline.is_past:
+            name = bundle.key_results[key_result_id].metric
+            for metric in with_inputs(bundle.metrics, [name]):
+                by_metric.setdefault(metric.name, {})[baseline.span] = None
+    return Plan(plan.by_key_result, {name: tuple(asked) for name, asked in by_metric.items()})
+
+
+def find_baseline(
+    connection: Connection,
+    bundle: Bundle,
+    key_result: KeyResult,
+    baseline: BaselineSpan,
+    measured: Mapping[Span, Measurement],
+    calendar: Calendar,
+    now: datetime,
+    run_id: str,
+) -> MeasuredBaseline | None:
+    """The baseline to freeze, or None while there is no final value of any day.
+
+    `measured` is what this run has measured of the key result's metric.
+    """
+    before = measured.get(baseline.span)
+    if baseline.is_past:
+        stored = published_measurements(connection, key_result.metric, [baseline.span])
+        before = stored.get(baseline.span)
+    if before is not None and before.value is not None:
+        as_of, value = baseline.span.as_of, before.value
+    else:
+        finals = _final_values(connection, bundle, key_result)
+        finals |= {
+            span.as_of: measurement.value
+            for span, measurement in measured.items()
+            if measurement.value is not None
+            and span.as_of >= key_result.cycle.start
+            and is_final(key_result, span.as_of, calendar, now)
+        }
+        if not finals:
+            return None
+        as_of = min(finals)
+        value = finals[as_of]
+    return MeasuredBaseline(
+        key_result_id=key_result.key_result_id,
+        cycle_start=key_result.cycle.start,
+        baseline=value,
+        as_of=as_of,
+        definition_hash=metric_hash(bundle.metrics[key_result.metric], bundle.metrics),
+        measured_at=now,
+        run_id=run_id,
+    )
+
+
+def _asking(key_results: Iterable[KeyResult]) -> list[tuple[str, date]]:
+    return [
+        (one.key_result_id, one.cycle.start) for one in key_results if one.goal.measured_baseline
+    ]
+
+
+def _final_values(
+    connection: Connection, bundle: Bundle, key_result: KeyResult
+) -> dict[date, Decimal]:
+    history = key_result_history.c
+    rows = connection.execute(
+        select(history.as_of, history.value).where(
+            history.key_result_id == key_result.key_result_id,
+            history.as_of >= key_result.cycle.start,
+            history.superseded_at.is_(None),
+            history.is_final,
+            history.value.is_not(None),
+            history.origin != "override",
+            history.definition_hash
+            == definition_hash(key_result, bundle.metrics[key_result.metric], bundle.metrics),
+        )
+    )
+    return {as_of: value for as_of, value in rows}
