@@ -203,6 +203,38 @@ def history(
     ctx.exit(run_history(folder, key_result, as_known_on, as_json))
 
 
+@main.command()
+@click.argument("key_result")
+@click.option("--as-of", type=_Day(), help="Explain the number of this day. Default: the current.")
+@click.option("--records", "as_records", is_flag=True, help="List the records behind the number.")
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the records behind the number to this file.",
+)
+@project_option
+@json_option
+@click.pass_context
+def explain(
+    ctx: click.Context,
+    key_result: str,
+    as_of: date | None,
+    as_records: bool,
+    csv_file: Path | None,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Trace a number back: arithmetic, definition, window, records, pulls and run."""
+    from okr_sync.commands.explain import run_explain
+
+    ctx.exit(
+        run_explain(
+            folder, key_result, as_of, as_records=as_records, csv_file=csv_file, as_json=as_json
+        )
+    )
+
+
 def _sandbox_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.option("--hubspot-port", type=int, default=0, help="Default: a free port."),

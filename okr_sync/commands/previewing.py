@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 from okr_sync.commands.numbers import show_number
 from okr_sync.commands.project_warehouse import opened_or_temporary
 from okr_sync.config.bundle import Bundle
-from okr_sync.config.hashes import definition_hash
 from okr_sync.config.models import KeyResult
 from okr_sync.errors import UsageError
 from okr_sync.inspect.definition import Change, changes, definition_parts, recorded_config
@@ -23,6 +22,7 @@ from okr_sync.inspect.draft import (
     Curve,
     datasets_of,
     days_between,
+    definition_hash_of,
     draft_curve,
     last_day,
     plan_of,
@@ -109,11 +109,6 @@ def preview_of(
         is_temporary=is_temporary,
         pulls=pulls,
     )
-
-
-def definition_hash_of(bundle: Bundle, key_result: KeyResult) -> str:
-    """The fingerprint of a key result as the files define it."""
-    return definition_hash(key_result, bundle.metrics[key_result.metric])
 
 
 def _evaluated(

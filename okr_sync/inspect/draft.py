@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection
 
 from okr_sync.config.bundle import Bundle
+from okr_sync.config.hashes import definition_hash
 from okr_sync.config.models import AnyMetric, DatasetMetric, FormulaMetric, KeyResult
 from okr_sync.metrics.evaluate import evaluate
 from okr_sync.metrics.plan import Plan, make_plan
@@ -42,6 +43,11 @@ def last_day(bundle: Bundle, key_result: KeyResult, now: datetime) -> date:
     today = now.astimezone(calendar_of(bundle.project).zone).date()
     metric = bundle.metrics[key_result.metric]
     return min(today, closing_day(key_result, metric, bundle.metrics))
+
+
+def definition_hash_of(bundle: Bundle, key_result: KeyResult) -> str:
+    """The fingerprint of a key result as a project's files define it."""
+    return definition_hash(key_result, bundle.metrics[key_result.metric])
 
 
 def days_between(first: date, last: date) -> list[date]:

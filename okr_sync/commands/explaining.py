@@ -1,0 +1,269 @@
+"""A number explained in sentences, section by section.
+
+Belongs here: the words of `explain`, shared by the command and notebooks. Does not belong here:
+gathering the facts (inspect.explanation) or laying the words out (explain, notebook).
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from okr_sync.commands.numbers import show_number, show_percent
+from okr_sync.config.models import GoalKind, KeyResult, StatusThresholds
+from okr_sync.inspect.contributions import Tally
+from okr_sync.inspect.definition import definition_parts
+from okr_sync.inspect.explanation import Definition, Explanation
+from okr_sync.metrics.spans import Span
+from okr_sync.progress import elapsed_share
+
+Lines = list[tuple[str, str]]
+"""Section and sentence; several sentences of one section follow one another."""
+
+_FLAGS = {
+    "provisional": "the day can still change: its settling time has not passed",
+    "immature": "of the cohort have not had their time yet and are left out",
+    "negative_duration": "records end before they begin and are left out of the numerator",
+    "missing_home_currency": "records have no amount in the home currency and are left out",
+    "missing_value": "records have no value and are left out",
+    "missing_rate": "records have no exchange rate and are left out",
+    "zero_denominator": "records have nothing to divide by and are left out",
+    "bad_value": "records hold a value that can't be read",
+    "groups": "groups were reduced to one number",
+    "below_min_n": "fewer than `min_n` records: there is no score",
+    "no_baseline": "the baseline has not been measured yet",
+    "no_earlier_level": "there is no earlier level to subtract",
+    "level_since": "the first level that is known is of this day",
+    "sampled": "GA4 computed the figure from a part of the events",
+    "thresholded": "GA4 held rows back so that nobody can be recognised",
+    "other_row": "GA4 threw rare values together as (other)",
+    "truncated": "GA4 cut a part of the data off",
+    "schema_restricted": "GA4 hides this metric from our user and says 0",
+    "blocked_metric": "the GA4 property doesn't give this metric to us and says 0",
+    "property_time_zone": "GA4 counts days in this time zone",
+    "override": "a person set the value",
+}
+
+
+def explanation_lines(found: Explanation, version: str) -> Lines:
+    """Everything that is to be said of a number, in the order to read it."""
+    row, unit = found.row, found.key_result.unit
+    lines: Lines = [
+        ("Number", f"{show_number(row.value, unit)} as of {row.as_of}, revision {row.revision}"),
+        ("Number", f"{row.status.replace('_', ' ')}, {'final' if row.is_final else 'provisional'}"),
+    ]
+    if found.key_result.error:
+        lines.append(("Number", f"it is the last good value: {found.key_result.error}"))
+    lines += [("Arithmetic", text) for text in _arithmetic(found)]
+    lines += [("Notes", f"{flag}: {flag_in_words(flag)}") for flag in row.quality]
+    lines += [("Definition", text) for text in _definition(found)]
+    if found.span is not None and found.definition is not None:
+        zone = found.definition.bundle.project.time_zone
+        lines += [("Window", text) for text in _window(found.span, zone)]
+    lines += [("Records", text) for text in _records(found)]
+    lines += [("Pulls", text) for text in _pulls(found)]
+    lines += [("Run", text) for text in _run(found, version)]
+    return lines
+
+
+def flag_in_words(flag: str) -> str:
+    """A quality flag as a sentence; the flag itself where it says all there is to say."""
+    name, _, number = flag.partition(":")
+    text = _FLAGS.get(name)
+    if text is None:
+        return "noted by the source"
+    if name == "immature":
+        return f"{show_percent(Decimal(number))} {text}"
+    return f"{number} {text}" if number.isdigit() else f"{text}{f' ({number})' if number else ''}"
+
+
+# --- arithmetic -----------------------------------------------------------------------------------
+
+
+def _arithmetic(found: Explanation) -> Iterator[str]:
+    row, unit = found.row, found.key_result.unit
+    if row.origin == "override":
+        yield from _override(found)
+    elif row.numerator is not None and row.denominator is not None:
+        yield (
+            f"value: {show_number(row.numerator, None)} ÷ {show_number(row.denominator, None)} = "
+            f"{show_number(row.value, unit)}"
+        )
+    elif row.sample_size is not None:
+        yield f"value: {show_number(row.value, unit)} from {row.sample_size:,} records"
+    if found.definition is None:
+        return
+    key_result = found.definition.key_result
+    thresholds = found.definition.bundle.project.status
+    baseline, target = _ends(found, found.definition)
+    if key_result.goal.kind is not GoalKind.FROM_TO:
+        yield from _threshold(found, key_result)
+    elif row.progress is not None and row.value is not None:
+        value, low, high = (show_number(n, unit) for n in (row.value, baseline, target))
+        yield f"progress: ({value} − {low}) ÷ ({high} − {low}) = {show_percent(row.progress)}"
+    elif row.value is not None and (baseline is None or target is None):
+        yield "progress: none, because the baseline is not known yet"
+    metric = found.definition.bundle.metrics[key_result.metric]
+    if "below_min_n" in row.quality:
+        yield f"status: the sample of {row.sample_size} is below min_n, {metric.min_n}"
+    elif row.progress is not None:
+        yield from _pace(found, key_result, thresholds)
+
+
+def _ends(found: Explanation, definition: Definition) -> tuple[Decimal | None, Decimal | None]:
+    """Baseline and target by which the number was judged."""
+    if found.row.definition_hash == found.key_result.definition_hash:
+        return found.key_result.baseline, found.key_result.target
+    return definition.key_result.goal.baseline, definition.key_result.goal.target
+
+
+def _override(found: Explanation) -> Iterator[str]:
+    override = found.override
+    if override is None:
+        yield "value: set by a person"
+        return
+    yield (
+        f"value: set by {override.author} for {override.from_day} to {override.until_day}, because: "
+        f"{override.reason}"
+    )
+
+
+def _threshold(found: Explanation, key_result: KeyResult) -> Iterator[str]:
+    value, unit, goal = found.row.value, found.key_result.unit, key_result.goal
+    if value is None:
+        return
+    bounds = []
+    if goal.low is not None:
+        bounds.append(f"{'≥' if value >= goal.low else '<'} {show_number(goal.low, unit)}")
+    if goal.high is not None:
+        bounds.append(f"{'≤' if value <= goal.high else '>'} {show_number(goal.high, unit)}")
+    verdict = "met" if found.row.score else "not met"
+    yield f"goal: {show_number(value, unit)} {' and '.join(bounds)}: {verdict}"
+
+
+def _pace(
+    found: Explanation, key_result: KeyResult, thresholds: StatusThresholds
+) -> Iterator[str]:
+    row = found.row
+    cycle = key_result.cycle
+    if row.expected_progress is None or row.progress is None:
+        yield "status: nothing is expected before the cycle's end (`pace: none`)"
+        return
+    total = (cycle.end - cycle.start).days
+    passed = min((row.as_of + timedelta(days=1) - cycle.start).days, total)
+    yield (
+        f"expected: {passed} of the cycle's {total} days have passed = "
+        f"{show_percent(elapsed_share(cycle, row.as_of))}"
+    )
+    status = row.status.replace("_", " ")
+    if row.status == "achieved":
+        yield f"status: {status}, at {show_percent(row.progress)} of the way ({key_result.commitment})"
+        return
+    points = (row.expected_progress - row.progress) * 100
+    side = "behind" if points > 0 else "ahead of"
+    yield (
+        f"status: {abs(points):.1f} points {side} the expected progress: {status} "
+        f"({_threshold_of(row.status, thresholds)})"
+    )
+
+
+def _threshold_of(status: str, thresholds: StatusThresholds) -> str:
+    exceeding, on_track, lagging = (
+        f"{number.normalize():f}"
+        for number in (thresholds.exceeding, thresholds.on_track, thresholds.lagging)
+    )
+    return {
+        "exceeding": f"at most {exceeding} behind",
+        "on_track": f"more than {exceeding} and at most {on_track} behind",
+        "lagging": f"more than {on_track} and at most {lagging} behind",
+        "severely_lagging": f"more than {lagging} behind",
+    }.get(status, "thresholds do not apply")
+
+
+# --- definition, window, records ------------------------------------------------------------------
+
+
+def _definition(found: Explanation) -> Iterator[str]:
+    if found.definition is None:
+        yield f"not known any more ({found.row.definition_hash[:12]})"
+        return
+    bundle, key_result = found.definition.bundle, found.definition.key_result
+    place = f"{key_result.defined_at.file}:{key_result.defined_at.line}"
+    if found.definition.is_current:
+        yield f"{place} ({found.row.definition_hash[:12]})"
+    else:
+        yield f"{place} as it was in that run ({found.row.definition_hash[:12]}); changed since"
+    parts = definition_parts(bundle, key_result, lambda n: show_number(n, found.key_result.unit))
+    for name, text in parts.items():
+        yield f"{name}: {text}"
+
+
+def _window(span: Span, zone: str) -> Iterator[str]:
+    window = span.window
+    last = window.end_day - timedelta(days=1)
+    yield f"{window.start_day} to {last}, both included, in {zone}"
+    yield f"{time_in_words(window.start_at)} to {time_in_words(window.end_at)}, the end not included"
+    if span.as_of_at != window.end_at:
+        yield f"as known at {time_in_words(span.as_of_at)}"
+
+
+def _records(found: Explanation) -> Iterator[str]:
+    if found.uncounted is not None:
+        yield found.uncounted
+    elif not found.tallies:
+        yield "none: the number comes from reports or a query, not from records that can be listed"
+    for one in found.tallies:
+        named = f"{one.metric}: " if len(found.tallies) > 1 else ""
+        yield f"{named}{_counted(one)}"
+        for reason, number in sorted(one.left_out.items()):
+            yield f"{named}{number:,} where {reason}"
+        if one.filtered_out:
+            yield f"{named}{one.filtered_out:,} more in the window don't satisfy the conditions"
+    if len(found.tallies) == 1 and _differs(found, found.tallies[0]):
+        yield (
+            "the source has changed since the number was recorded: its records are not the same "
+            "now. The next sync publishes a revision if the day is still read again."
+        )
+
+
+def _counted(one: Tally) -> str:
+    if one.in_numerator is None:
+        return f"{one.counted:,} counted"
+    return f"{one.in_numerator:,} in the numerator, {one.in_denominator:,} in the denominator"
+
+
+def _differs(found: Explanation, one: Tally) -> bool:
+    sample = found.row.sample_size
+    return found.row.origin != "override" and sample is not None and sample != one.counted
+
+
+# --- pulls and run --------------------------------------------------------------------------------
+
+
+def _pulls(found: Explanation) -> Iterator[str]:
+    for pull in found.pulls:
+        complete = "complete" if pull.is_complete else f"not complete: {pull.error}"
+        counted = "" if pull.rows_expected is None else f" of {pull.rows_expected:,} expected"
+        yield (
+            f"{pull.source}.{pull.dataset} in this run: {pull.rows:,} rows{counted} in "
+            f"{pull.requests:,} requests, {complete}"
+        )
+    for name, state in found.read_at:
+        if state.complete_at is not None:
+            yield f"{name} was last complete at {time_in_words(state.complete_at)}"
+
+
+def _run(found: Explanation, version: str) -> Iterator[str]:
+    run = found.run
+    yield f"recorded at {time_in_words(found.row.recorded_at)} ({found.row.origin})"
+    if run is None:
+        yield f"{found.row.run_id}: not known any more"
+    else:
+        yield f"{run.run_id}: {run.trigger}, begun at {time_in_words(run.started_at)}"
+        commit = found.git_sha or "not in a git checkout"
+        yield f"config {run.config_hash[:12]}, commit {commit}"
+    yield f"explained by okr-sync {version}"
+
+
+def time_in_words(at: datetime) -> str:
+    """A time in UTC as people read it."""
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,180 @@
+"""From a published number back to all that made it: definition, window, records, pulls and run.
+
+Belongs here: gathering it from the warehouse and the files. Does not belong here: the sentences
+(commands.explaining) or the records themselves (contributions).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from okr_sync.config.bundle import Bundle
+from okr_sync.config.models import KeyResult
+from okr_sync.errors import OkrSyncError, SourceError, UsageError
+from okr_sync.inspect.contributions import Tally, record_metrics, tally
+from okr_sync.inspect.definition import RecordedConfig, recorded_config
+from okr_sync.inspect.draft import datasets_of, definition_hash_of
+from okr_sync.metrics.spans import Span, span_for
+from okr_sync.sync.observe import calendar_of
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.mirror import DatasetState, state_of
+from okr_sync.warehouse.overrides import Override, override_on, overrides_of
+from okr_sync.warehouse.reads import (
+    HistoryRow,
+    PullRow,
+    RunRow,
+    StatusRow,
+    find_run,
+    history,
+    pulls,
+    status,
+)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a number was measured by: the key result, its project, and where that was found.
+
+    `is_current` says that the files define it the same way now; otherwise it is the definition that
+    the run recorded, and `bundle` the project of that time.
+    """
+
+    bundle: Bundle
+    key_result: KeyResult
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A number and all that is known of how it came about.
+
+    `definition` is None where neither the files nor the record of the run hold it any more; there is
+    no `span` and no `tallies` then. `tallies` count the records as the source tables hold them now;
+    `uncounted` says why they could not be counted.
+    """
+
+    row: HistoryRow
+    key_result: StatusRow
+    definition: Definition | None
+    git_sha: str | None
+    span: Span | None
+    tallies: Sequence[Tally]
+    uncounted: str | None
+    pulls: Sequence[PullRow]
+    read_at: Sequence[tuple[str, DatasetState]]
+    run: RunRow | None
+    override: Override | None
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The project's time zone."""
+        return ZoneInfo(self.definition.bundle.project.time_zone) if self.definition else None
+
+
+def explain(
+    warehouse: Warehouse, bundle: Bundle, key_result_id: str, as_of: date | None, now: datetime
+) -> Explanation:
+    """Gather what is known of a key result's number as of a day, by default of the current one.
+
+    Raises UsageError where the key result has no number, or none for that day.
+    """
+    (current,) = status(warehouse, now=now, key_result_ids=[key_result_id])
+    row = _row(warehouse, current, as_of)
+    run = find_run(warehouse, row.run_id)
+    with warehouse.read() as connection:
+        recorded = recorded_config(connection, run.config_hash) if run else None
+        definition = _definition(bundle, recorded, row)
+        span = None if definition is None else _span(definition, row)
+        tallies, uncounted = _tallies(connection, definition, span)
+        names = _datasets(definition)
+        states = [(name, _state(connection, name)) for name in names]
+        override = override_on(overrides_of(connection, [key_result_id]), row.as_of)
+    return Explanation(
+        row=row,
+        key_result=current,
+        definition=definition,
+        git_sha=recorded.git_sha if recorded else None,
+        span=span,
+        tallies=tallies,
+        uncounted=uncounted,
+        pulls=[
+            pull
+            for pull in pulls(warehouse, row.run_id)
+            if f"{pull.source}.{pull.dataset}" in names
+        ],
+        read_at=[(name, state) for name, state in states if state is not None],
+        run=run,
+        override=override if row.origin == "override" else None,
+    )
+
+
+def _row(warehouse: Warehouse, current: StatusRow, as_of: date | None) -> HistoryRow:
+    day = as_of or current.as_of
+    if day is None:
+        raise UsageError(
+            f"{current.key_result_id} has not been measured yet. Run `okr-sync sync`, or look at it "
+            f"with `okr-sync preview {current.key_result_id}`."
+        )
+    latest = [one for one in history(warehouse, current.key_result_id) if one.as_of == day]
+    if not latest:
+        raise UsageError(
+            f"{current.key_result_id} has no number as of {day}. "
+            f"`okr-sync history {current.key_result_id}` lists the days that have one."
+        )
+    return latest[-1]
+
+
+def _definition(
+    bundle: Bundle, recorded: RecordedConfig | None, row: HistoryRow
+) -> Definition | None:
+    now = bundle.key_results.get(row.key_result_id)
+    if now is not None and definition_hash_of(bundle, now) == row.definition_hash:
+        return Definition(bundle, now, is_current=True)
+    if recorded is None or recorded.bundle is None:
+        return None
+    then = recorded.bundle.key_results.get(row.key_result_id)
+    return None if then is None else Definition(recorded.bundle, then, is_current=False)
+
+
+def _span(definition: Definition, row: HistoryRow) -> Span | None:
+    """The span that the number was measured over, as it was known when it was recorded."""
+    bundle, key_result = definition.bundle, definition.key_result
+    metric = bundle.metrics[key_result.metric]
+    calendar = calendar_of(bundle.project)
+    return span_for(key_result, metric, row.as_of, calendar, row.recorded_at)
+
+
+def _tallies(
+    connection: Connection, definition: Definition | None, span: Span | None
+) -> tuple[list[Tally], str | None]:
+    if definition is None or span is None:
+        return [], "The definition that the number was measured by is not known any more."
+    bundle = definition.bundle
+    metrics = record_metrics(bundle, bundle.metrics[definition.key_result.metric])
+    try:
+        return [tally(connection, bundle, metric, span) for metric in metrics], None
+    except SourceError as error:
+        return [], error.user_text
+
+
+def _datasets(definition: Definition | None) -> list[str]:
+    if definition is None:
+        return []
+    return datasets_of(definition.bundle, definition.bundle.metrics[definition.key_result.metric])
+
+
+def _state(connection: Connection, dataset: str) -> DatasetState | None:
+    source, _, name = dataset.partition(".")
+    return state_of(connection, source, name)
+
+
+def span_of(explanation: Explanation) -> tuple[Definition, Span]:
+    """The definition and the span to list records by; OkrSyncError where they aren't known."""
+    if explanation.definition is None or explanation.span is None:
+        raise OkrSyncError(
+            explanation.uncounted or "The records behind this number can't be found any more."
+        )
+    return explanation.definition, explanation.span
