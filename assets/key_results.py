@@ -1,14 +1,13 @@
 """Key-result assets: one step a team that judges its key results and publishes them together.
 
-Belongs here: the step, its metadata and how a failed key result ends red. Does not belong here: the
-arithmetic (okr_sync.progress) or the transaction (okr_sync.warehouse.publish).
+Belongs here: the step, its metadata and how a failed key result ends red. Does not belong here: what
+is published of a team's key results (okr_sync.sync.team).
 
 A key result without a new number isn't materialized, and the step fails after it has published the
 others: they are materialized all the same, and nothing hides in green.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import dagster as dg
 
@@ -16,15 +15,11 @@ from assets.keys import KEY_RESULTS_GROUP, identifier, key_result_key, metric_ke
 from assets.metadata import Metadata, measurement_metadata, shown, table_of
 from assets.project import as_of_days, key_results_by_team
 from assets.resources import Clock, Reporter
-from assets.run_scope import RunScope, open_run
+from assets.run_scope import open_run
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import KeyResult
-from okr_sync.metrics.measurement import MetricObservation
-from okr_sync.sync.measure import Measured, measure
-from okr_sync.sync.observe import key_result_rows, objective_rows, observe, stale_after
+from okr_sync.sync.team import Published, publish_key_results
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.observations import KeyResultFailure, KeyResultObservation
-from okr_sync.warehouse.publish import PublishOutcome, publish
 
 
 def key_result_assets(bundle: Bundle) -> list[dg.AssetsDefinition]:
@@ -50,7 +45,9 @@ def _team_step(bundle: Bundle, team: str, found: list[KeyResult]) -> dg.AssetsDe
     ) -> Iterator[dg.MaterializeResult[None]]:
         scope = open_run(context.run, bundle, warehouse, clock.now())
         wanted = {k: kr for k, kr in key_results.items() if k in context.selected_asset_keys}
-        published = _publish(bundle, team, list(wanted.values()), warehouse, scope, clock)
+        published = publish_key_results(
+            bundle, team, list(wanted.values()), warehouse, scope, clock.now()
+        )
         for key, key_result in wanted.items():
             if key_result.key_result_id not in published.failures:
                 yield dg.MaterializeResult(asset_key=key, metadata=_metadata(key_result, published))
@@ -72,8 +69,14 @@ def _team_step(bundle: Bundle, team: str, found: list[KeyResult]) -> dg.AssetsDe
 
 def _spec(bundle: Bundle, key: dg.AssetKey, key_result: KeyResult) -> dg.AssetSpec:
     metric = bundle.metrics[key_result.metric]
+    objective = bundle.objectives.get(key_result.objective_id)
+    supports = objective.supports if objective else ()
     tags = {"team": key_result.team, "cycle": key_result.cycle.name}
     tags["commitment"] = key_result.commitment
+    # A key for each, because a tag has one value, and these are what people filter by.
+    tags |= {f"shared_with/{team}": "" for team in key_result.shared_with}
+    tags |= {f"supports/{name.replace('/', '.')}": "" for name in supports}
+    tags |= {tag: "" for tag in metric.tags}
     return dg.AssetSpec(
         key,
         deps=[metric_key(metric)],
@@ -82,66 +85,17 @@ def _spec(bundle: Bundle, key: dg.AssetKey, key_result: KeyResult) -> dg.AssetSp
         owners=[f"team:{key_result.team}"],
         kinds={"okr"},
         tags=tags,
-        metadata={"metric": metric.name, "defined_in": str(key_result.defined_at)},
+        metadata={
+            "metric": metric.name,
+            "defined_in": str(key_result.defined_at),
+            "objective": key_result.objective_id,
+            "shared_with": list(key_result.shared_with),
+            "supports": list(supports),
+        },
     )
 
 
-class _Published:
-    """What a team's publish gave: observations, failures by id, and what changed."""
-
-    def __init__(
-        self,
-        observations: list[KeyResultObservation],
-        failures: Mapping[str, str],
-        outcome: PublishOutcome,
-    ) -> None:
-        self.observations = observations
-        self.failures = failures
-        self.outcome = outcome
-
-
-def _publish(
-    bundle: Bundle,
-    team: str,
-    key_results: list[KeyResult],
-    warehouse: Warehouse,
-    scope: RunScope,
-    clock: Clock,
-) -> _Published:
-    due = [kr for kr in key_results if scope.plan.by_key_result.get(kr.key_result_id)]
-    metrics = sorted({key_result.metric for key_result in due})
-    measured = measure(warehouse, bundle, scope.plan, scope.run_id, metrics)
-    observations: list[KeyResultObservation] = []
-    metric_observations: dict[Any, MetricObservation] = {}
-    failures: dict[str, str] = {}
-    for key_result in due:
-        result: Measured = measured[key_result.metric]
-        if result.error is not None:
-            failures[key_result.key_result_id] = result.error
-            continue
-        spans = scope.plan.by_key_result[key_result.key_result_id]
-        own = {span: result.measurements[span] for span in spans}
-        observations += observe(bundle, key_result, own, scope.origin, scope.now)
-        for span, measurement in own.items():
-            metric_observations[key_result.metric, span] = MetricObservation(
-                key_result.metric, span.as_of, span.window, measurement
-            )
-    outcome = publish(
-        warehouse,
-        run_id=scope.run_id,
-        published_at=clock.now(),
-        measured_at=scope.now,
-        objectives=objective_rows(bundle, team),
-        key_results=key_result_rows(bundle, [kr.key_result_id for kr in key_results]),
-        observations=observations,
-        metric_observations=list(metric_observations.values()),
-        failures=[KeyResultFailure(name, error) for name, error in failures.items()],
-        stale_after={kr.key_result_id: stale_after(bundle, kr, scope.now) for kr in due},
-    )
-    return _Published(observations, failures, outcome)
-
-
-def _metadata(key_result: KeyResult, published: _Published) -> Metadata:
+def _metadata(key_result: KeyResult, published: Published) -> Metadata:
     """What Dagster shows of a key result: its latest number, where it stands, what this run changed."""
     own = [o for o in published.observations if o.key_result_id == key_result.key_result_id]
     metadata: Metadata = {"days_measured": len(own)}

@@ -14,7 +14,8 @@ from assets.project import as_of_days, used_metrics
 from assets.resources import Clock, Reporter
 from assets.run_scope import open_run
 from okr_sync.config.bundle import Bundle
-from okr_sync.config.models import Family
+from okr_sync.config.models import AnyMetric, Family, FormulaMetric
+from okr_sync.metrics.dependencies import datasets_read
 from okr_sync.sync.measure import Measured, measure
 from okr_sync.warehouse.connect import Warehouse
 
@@ -33,9 +34,9 @@ def family_assets(bundle: Bundle, family: Family, about: str) -> dg.AssetsDefini
         specs=[
             dg.AssetSpec(
                 key,
-                deps=[dataset_key(metric.dataset)],
+                deps=_upstream(bundle, metric),
                 group_name=family.value,
-                kinds={"sql"},
+                kinds={"formula" if isinstance(metric, FormulaMetric) else "sql"},
                 description=" ".join(filter(None, (metric.description, about))),
                 tags={tag: "" for tag in metric.tags},
             )
@@ -79,3 +80,11 @@ def family_assets(bundle: Bundle, family: Family, about: str) -> dg.AssetsDefini
         reporter.say(f"{family.value}: {len(wanted)} metrics evaluated")
 
     return measure_family
+
+
+def _upstream(bundle: Bundle, metric: AnyMetric) -> list[dg.AssetKey]:
+    """What a metric is made of: other metrics, or the datasets that it reads."""
+    if isinstance(metric, FormulaMetric):
+        names = sorted(set(metric.inputs.values()))
+        return [metric_key(bundle.metrics[name]) for name in names]
+    return [dataset_key(dataset) for dataset in datasets_read(bundle.project, metric)]

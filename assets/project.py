@@ -5,14 +5,24 @@ Belongs here: which metrics, teams and days the graph covers. Does not belong he
 
 import dagster as dg
 
+from assets.keys import dataset_key, key_result_key, metric_key
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import AnyMetric, KeyResult
+from okr_sync.metrics.dependencies import datasets_read, with_inputs
 
 
 def used_metrics(bundle: Bundle) -> list[AnyMetric]:
-    """The metrics that at least one key result of the project uses, by name."""
+    """The metrics that key results of the project use, directly or in formulas; inputs come first."""
     names = {key_result.metric for key_result in bundle.key_results.values()}
-    return [bundle.metrics[name] for name in sorted(names)]
+    return with_inputs(bundle.metrics, names)
+
+
+def upstream_keys(bundle: Bundle, key_result: KeyResult) -> list[dg.AssetKey]:
+    """A key result's own asset and all that it hangs on: metrics, inputs of formulas and datasets."""
+    metrics = with_inputs(bundle.metrics, [key_result.metric])
+    datasets = (dataset for metric in metrics for dataset in datasets_read(bundle.project, metric))
+    keys = [*map(dataset_key, datasets), *map(metric_key, metrics), key_result_key(key_result)]
+    return list(dict.fromkeys(keys))
 
 
 def key_results_by_team(bundle: Bundle) -> dict[str, list[KeyResult]]:

@@ -9,22 +9,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
+from connectors.base import Connector
 from connectors.ga4.connector import Ga4Connector
 from connectors.hubspot.connector import HubSpotConnector
 from okr_sync.config.bundle import Bundle
-from okr_sync.config.models import HubSpotSource, Source
+from okr_sync.config.models import Ga4Source, HubSpotSource, Source, SqlSource
 from okr_sync.warehouse.address import warehouse_url
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
+from okr_sync.warehouse.lease import beating
 
 
 class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     """The warehouse that a project names in its environment, opened once for each step.
 
     The URL is read from the environment when a step begins and never becomes run config, where
-    Dagster would store it in plain sight.
+    Dagster would store it in plain sight. While it is open, the run's lease is renewed.
     """
 
     url_env: str | None = None
@@ -34,19 +37,35 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
         warehouse = open_warehouse(warehouse_url(self.url_env, Path(self.folder), os.environ))
         try:
-            yield warehouse
+            with beating(warehouse, str(context.run_id)):
+                yield warehouse
         finally:
             warehouse.close()
 
 
 class Connectors:
-    """Makes the connector of a source, with its credentials from the environment."""
+    """Makes the connector of a source, with its credentials from the environment.
 
-    def connect(self, source: Source) -> Ga4Connector | HubSpotConnector:
+    `folder` is the project's: what a `files` source reads lies in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def connect(self, source: Source) -> Connector[Any]:
         """A connector for one source; close it after use."""
         if isinstance(source, HubSpotSource):
             return HubSpotConnector(source, os.environ)
-        return Ga4Connector(source, os.environ)
+        if isinstance(source, Ga4Source):
+            return Ga4Connector(source, os.environ)
+        # Imported here: only projects with such a source pay for what reads it.
+        if isinstance(source, SqlSource):
+            from connectors.sql.connector import SqlConnector
+
+            return SqlConnector(source, os.environ)
+        from connectors.files.connector import FilesConnector
+
+        return FilesConnector(source, self._folder)
 
 
 class Clock:
@@ -76,7 +95,7 @@ def default_resources(bundle: Bundle) -> dict[str, object]:
         "warehouse": WarehouseResource(
             url_env=bundle.project.warehouse_url_env, folder=str(bundle.folder)
         ),
-        "connectors": Connectors(),
+        "connectors": Connectors(bundle.folder),
         "clock": Clock(),
         "reporter": Reporter(),
     }

@@ -5,18 +5,20 @@ belong here: what the steps do with it (sources, metric_steps, key_results).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import dagster as dg
 
 from assets.keys import TRIGGER_TAG, key_result_key
 from okr_sync.config.bundle import Bundle
-from okr_sync.metrics.plan import Plan, make_plan
-from okr_sync.sync.days import RunDays, days_by_key_result
+from okr_sync.metrics.plan import make_plan
+from okr_sync.sync.baselines import baseline_spans, plan_with_baselines
+from okr_sync.sync.days import RunDays, days_by_key_result, kept_spans
 from okr_sync.sync.observe import calendar_of
 from okr_sync.sync.quarantine import publish_quarantined, quarantined_failures
+from okr_sync.sync.scope import RunScope
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.lease import resume
 from okr_sync.warehouse.reads import find_run
 from okr_sync.warehouse.runs import mark_dead_runs, record_config_version, start_run
 
@@ -24,20 +26,6 @@ _PARTITION = "dagster/partition"
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 _SCHEDULE = "dagster/schedule_name"
-
-
-@dataclass(frozen=True)
-class RunScope:
-    """One run: its id, the instant that it speaks from, its key results and their days."""
-
-    run_id: str
-    now: datetime
-    """When the run began. Every step uses this instant, so that all agree on what `today` holds."""
-    days: RunDays
-    key_result_ids: tuple[str, ...]
-    plan: Plan
-    origin: str
-    """`automatic`, or `backfill` for days that were asked for one by one."""
 
 
 def open_run(
@@ -55,17 +43,29 @@ def open_run(
     days = RunDays(_days_of(run.tags, now.astimezone(calendar.zone).date()))
     with warehouse.read() as connection:
         wanted = days_by_key_result(connection, bundle, chosen, days, calendar, now)
-    plan = make_plan(bundle, wanted, calendar, now)
+        kept = kept_spans(connection, bundle, wanted, calendar, now)
+        plan = make_plan(bundle, wanted, calendar, now)
+        due = {name for name, spans in plan.by_key_result.items() if spans} | kept.keys()
+        concerned = [bundle.key_results[name] for name in sorted(due)]
+        baselines = baseline_spans(connection, bundle, concerned, calendar, now)
+    plan = plan_with_baselines(plan, bundle, baselines)
     if known is None:
-        _record_start(run, bundle, warehouse, plan, now)
+        _record_start(run, bundle, warehouse, chosen, len(due), now)
+    else:
+        resume(warehouse, run.run_id)
     origin = "backfill" if days.is_backfill else "automatic"
-    return RunScope(run.run_id, now, days, tuple(chosen), plan, origin)
+    return RunScope(run.run_id, now, days, tuple(chosen), plan, kept, baselines, origin)
 
 
 def _record_start(
-    run: dg.DagsterRun, bundle: Bundle, warehouse: Warehouse, plan: Plan, now: datetime
+    run: dg.DagsterRun,
+    bundle: Bundle,
+    warehouse: Warehouse,
+    chosen: Sequence[str],
+    due: int,
+    now: datetime,
 ) -> None:
-    covers_all = len(plan.by_key_result) == len(bundle.key_results)
+    covers_all = len(chosen) == len(bundle.key_results)
     failures = quarantined_failures(warehouse, bundle) if covers_all else []
     mark_dead_runs(warehouse, now=now)
     record_config_version(
@@ -75,14 +75,13 @@ def _record_start(
         files=bundle.files,
         folder=bundle.folder,
     )
-    evaluated = sum(1 for spans in plan.by_key_result.values() if spans)
     start_run(
         warehouse,
         run_id=run.run_id,
         trigger=_trigger(run),
         dagster_run_id=run.run_id,
         config_hash=bundle.config_hash,
-        expected=evaluated + len(failures),
+        expected=due + len(failures),
         started_at=now,
     )
     if covers_all:

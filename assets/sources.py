@@ -10,6 +10,7 @@ everything downstream of a failed step. So the asset is materialized with `compl
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -19,26 +20,31 @@ from assets.metadata import pull_metadata
 from assets.project import used_metrics
 from assets.resources import Clock, Connectors, Reporter
 from assets.run_scope import open_run
-from connectors.base import PullResult
-from connectors.ga4.connector import Ga4Connector
-from connectors.hubspot.connector import HubSpotConnector
+from connectors.base import Connector, PullResult
 from okr_sync.config.bundle import Bundle
-from okr_sync.config.models import Ga4Source, Source
-from okr_sync.metrics.needs import Need, RecordsNeed, ReportsNeed
+from okr_sync.config.models import FilesSource, Ga4Source, HubSpotSource, Source, SqlSource
+from okr_sync.metrics.dependencies import datasets_read
+from okr_sync.metrics.needs import Need, ReportsNeed
 from okr_sync.metrics.plan import needs_of
 from okr_sync.metrics.report_trim import trim_reports_need
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.report_store import report_account
 from okr_sync.warehouse.runs import PullRecord, record_pull
 
+_KINDS = {
+    Ga4Source: "google_analytics",
+    HubSpotSource: "hubspot",
+    SqlSource: "sql",
+    FilesSource: "file",
+}
+
 
 def source_assets(bundle: Bundle) -> list[dg.AssetsDefinition]:
     """One subsettable multi-asset for each source that a key result reads."""
-    datasets: dict[str, list[str]] = {}
+    datasets: dict[str, set[str]] = {}
     for metric in used_metrics(bundle):
-        names = datasets.setdefault(metric.source, [])
-        if metric.dataset not in names:
-            names.append(metric.dataset)
+        for dataset in datasets_read(bundle.project, metric):
+            datasets.setdefault(dataset.partition(".")[0], set()).add(dataset)
     return [
         _source_step(bundle, bundle.project.sources[name], sorted(found))
         for name, found in sorted(datasets.items())
@@ -46,7 +52,6 @@ def source_assets(bundle: Bundle) -> list[dg.AssetsDefinition]:
 
 
 def _source_step(bundle: Bundle, source: Source, datasets: Sequence[str]) -> dg.AssetsDefinition:
-    kind = "google_analytics" if isinstance(source, Ga4Source) else "hubspot"
     keys = {dataset_key(dataset): dataset for dataset in datasets}
 
     @dg.multi_asset(
@@ -55,7 +60,7 @@ def _source_step(bundle: Bundle, source: Source, datasets: Sequence[str]) -> dg.
             dg.AssetSpec(
                 key,
                 group_name=SOURCES_GROUP,
-                kinds={kind},
+                kinds={_KINDS[type(source)]},
                 description=f"What the key results read of {dataset}.",
             )
             for key, dataset in keys.items()
@@ -106,7 +111,7 @@ def _source_step(bundle: Bundle, source: Source, datasets: Sequence[str]) -> dg.
 
 
 def _pull(
-    connector: HubSpotConnector | Ga4Connector,
+    connector: Connector[Any],
     need: Need,
     warehouse: Warehouse,
     now: datetime,
@@ -118,11 +123,7 @@ def _pull(
         reporter.reading(dataset, rows)
 
     progress(0)
-    if isinstance(connector, Ga4Connector) and isinstance(need, ReportsNeed):
-        return connector.pull(need, warehouse, now, progress)
-    if isinstance(connector, HubSpotConnector) and isinstance(need, RecordsNeed):
-        return connector.pull(need, warehouse, now, progress)
-    raise TypeError(f"{type(connector).__name__} can't read a {type(need).__name__}")
+    return connector.pull(need, warehouse, now, progress)
 
 
 def _still_needed(

@@ -9,12 +9,11 @@ Source tables are not published numbers: reading them anew changes nothing that 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
 
 from sqlalchemy import Connection, select
 
 from assets.resources import Connectors
-from connectors.base import Connector, PullResult
+from connectors.base import PullResult
 from okr_sync.config.bundle import Bundle
 from okr_sync.metrics.needs import Need, RecordsNeed
 from okr_sync.metrics.plan import Plan, needs_of
@@ -35,7 +34,7 @@ def pull_for(
         dataset = f"{need.source}.{need.dataset}"
         with warehouse.read() as connection:
             widened = _keeping_what_is_there(connection, need)
-        connector = cast(Connector[Any], Connectors().connect(bundle.project.sources[need.source]))
+        connector = Connectors(bundle.folder).connect(bundle.project.sources[need.source])
 
         def progress(rows: int, dataset: str = dataset) -> None:
             watch(dataset, rows)

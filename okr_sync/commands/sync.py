@@ -8,14 +8,15 @@ import os
 import warnings
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
 
 import click
 import dagster as dg
 from rich.console import Console
 
-from assets.keys import SYNC_JOB, TRIGGER_TAG, dataset_key, key_result_key, metric_key
-from assets.project import as_of_days
+from assets.keys import SYNC_JOB, TRIGGER_TAG
+from assets.project import as_of_days, upstream_keys
 from assets.resources import Reporter
 from okr_sync.commands.choose import choose_key_results
 from okr_sync.commands.console import output
@@ -127,14 +128,8 @@ def _instance() -> dg.DagsterInstance:
 def _selection(bundle: Bundle, chosen: Sequence[str]) -> list[dg.AssetKey] | None:
     if not chosen:
         return None
-    keys: dict[dg.AssetKey, None] = {}
-    for key_result_id in chosen:
-        key_result = bundle.key_results[key_result_id]
-        metric = bundle.metrics[key_result.metric]
-        keys |= dict.fromkeys(
-            (dataset_key(metric.dataset), metric_key(metric), key_result_key(key_result))
-        )
-    return list(keys)
+    found = (upstream_keys(bundle, bundle.key_results[name]) for name in chosen)
+    return list(dict.fromkeys(chain.from_iterable(found)))
 
 
 def _unexpected_error(result: dg.ExecuteInProcessResult) -> str | None:

@@ -1,0 +1,169 @@
+"""A team's key results: from what a run has measured to what is published of them, together.
+
+Belongs here: which measurements, baselines and overrides make a key result's numbers. Does not belong
+here: the arithmetic (progress), the observations (observe) or the transaction (warehouse.publish).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from okr_sync.config.bundle import Bundle
+from okr_sync.config.models import KeyResult
+from okr_sync.metrics.dependencies import with_inputs
+from okr_sync.metrics.measurement import Measurement, MetricObservation
+from okr_sync.sync.baselines import baselines_of, find_baseline
+from okr_sync.sync.days import active_overrides
+from okr_sync.sync.measure import Measured, measure
+from okr_sync.sync.observe import (
+    calendar_of,
+    key_result_rows,
+    objective_rows,
+    observe,
+    stale_after,
+)
+from okr_sync.sync.scope import RunScope
+from okr_sync.warehouse.baselines import MeasuredBaseline, freeze_baselines
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.metric_values import published_measurements
+from okr_sync.warehouse.observations import KeyResultFailure, KeyResultObservation
+from okr_sync.warehouse.overrides import override_on
+from okr_sync.warehouse.publish import PublishOutcome, publish
+
+_NOTHING = Measured({})
+"""What a run has measured of a metric that it did not ask for."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a team's publish gave: observations, failures by id, and what changed."""
+
+    observations: list[KeyResultObservation]
+    failures: Mapping[str, str]
+    outcome: PublishOutcome
+
+
+def publish_key_results(
+    bundle: Bundle,
+    team: str,
+    key_results: list[KeyResult],
+    warehouse: Warehouse,
+    scope: RunScope,
+    published_at: datetime,
+) -> Published:
+    """Judge key results of a team by what the run has measured, and publish them together.
+
+    Baselines that have become known are frozen right before.
+    """
+    due = [
+        one
+        for one in key_results
+        if scope.plan.by_key_result.get(one.key_result_id) or one.key_result_id in scope.kept
+    ]
+    inputs = with_inputs(bundle.metrics, {key_result.metric for key_result in due})
+    measured = measure(
+        warehouse, bundle, scope.plan, scope.run_id, [metric.name for metric in inputs]
+    )
+    baselines = _baselines(bundle, due, warehouse, scope, measured)
+    with warehouse.read() as connection:
+        baselines |= baselines_of(connection, key_results)
+        overrides = active_overrides(connection, [one.key_result_id for one in due])
+        kept = {
+            name: published_measurements(connection, bundle.key_results[name].metric, spans)
+            for name, spans in scope.kept.items()
+        }
+    observations: list[KeyResultObservation] = []
+    metric_observations: dict[Any, MetricObservation] = {}
+    failures: dict[str, str] = {}
+    for key_result in due:
+        name = key_result.key_result_id
+        spans = scope.plan.by_key_result.get(name, ())
+        result = measured.get(key_result.metric, _NOTHING)
+        past, own_overrides = kept.get(name, {}), overrides.get(name, [])
+        if result.error is None:
+            own = {**past, **{span: result.measurements[span] for span in spans}}
+            _collect(bundle, key_result, scope, measured, metric_observations)
+        else:
+            # What people have set goes on while the source fails; what failed is said beside it.
+            failures[name] = result.error
+            own = {
+                span: Measurement(None) for span in spans if override_on(own_overrides, span.as_of)
+            }
+            own |= past
+        observations += observe(
+            bundle,
+            key_result,
+            own,
+            scope.origin,
+            scope.now,
+            baseline=baselines.get(name),
+            overrides=own_overrides,
+        )
+    outcome = publish(
+        warehouse,
+        run_id=scope.run_id,
+        published_at=published_at,
+        measured_at=scope.now,
+        objectives=objective_rows(bundle, team),
+        key_results=key_result_rows(bundle, [kr.key_result_id for kr in key_results], baselines),
+        observations=observations,
+        metric_observations=list(metric_observations.values()),
+        failures=[KeyResultFailure(name, error) for name, error in failures.items()],
+        stale_after={kr.key_result_id: stale_after(bundle, kr, scope.now) for kr in due},
+    )
+    return Published(observations, failures, outcome)
+
+
+def _baselines(
+    bundle: Bundle,
+    due: list[KeyResult],
+    warehouse: Warehouse,
+    scope: RunScope,
+    measured: Mapping[str, Measured],
+) -> dict[str, Decimal]:
+    """Freeze the baselines that this run has found, and return them by key result id."""
+    calendar = calendar_of(bundle.project)
+    found: list[MeasuredBaseline] = []
+    with warehouse.read() as connection:
+        for key_result in due:
+            asked = scope.baselines.get(key_result.key_result_id)
+            result = measured.get(key_result.metric, _NOTHING)
+            if asked is None or result.error is not None:
+                continue
+            baseline = find_baseline(
+                connection,
+                bundle,
+                key_result,
+                asked,
+                result.measurements,
+                calendar,
+                scope.now,
+                scope.run_id,
+            )
+            if baseline is not None:
+                found.append(baseline)
+    frozen = freeze_baselines(warehouse, found)
+    return {name: baseline.baseline for name, baseline in frozen.items()}
+
+
+def _collect(
+    bundle: Bundle,
+    key_result: KeyResult,
+    scope: RunScope,
+    measured: Mapping[str, Measured],
+    into: dict[Any, MetricObservation],
+) -> None:
+    """Add what was measured for a key result: its metric, the inputs of formulas, its baseline."""
+    name = key_result.key_result_id
+    spans = list(scope.plan.by_key_result.get(name, ()))
+    asked = scope.baselines.get(name)
+    if asked is not None and not asked.is_past:
+        spans.append(asked.span)
+    for metric in with_inputs(bundle.metrics, [key_result.metric]):
+        for span in spans:
+            measurement = measured[metric.name].measurements[span]
+            into[metric.name, span] = MetricObservation(
+                metric.name, span.as_of, span.window, measurement
+            )
