@@ -44,3 +44,7 @@ class WarehouseError(OkrSyncError):
 
 class NoWarehouseError(WarehouseError):
     """There is no warehouse at the address yet: no file, or no tables."""
+
+
+class LeaseLostError(WarehouseError):
+    """A run may not write any more: it was silent for too long, or it is over."""

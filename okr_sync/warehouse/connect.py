@@ -24,14 +24,19 @@ from okr_sync.warehouse.address import (
     secrets_of,
 )
 from okr_sync.warehouse.failures import explain
+from okr_sync.warehouse.filesystem import network_file_system
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration (migrations/versions)."""
 
 VERSION_TABLE = "okr_sync_version"
 """Not Alembic's usual name: a team may keep its own migrated tables in the same database."""
 
 _CONNECT_SECONDS = 10
+
+_IDLE_SECONDS = 600
+"""A worker that is silent for this long inside a transaction is gone (its machine is paused or off),
+and must not hold the others up: the server ends its session, and nothing of the write is kept."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,14 @@ def _is_missing_table(error: DBAPIError) -> bool:
 def _check_file(path: Path, *, may_create: bool) -> None:
     if path.is_dir():
         raise WarehouseError(f"The warehouse {path} is a folder. Name a file inside it.")
+    network = network_file_system(path)
+    if network is not None:
+        kind, point = network
+        raise WarehouseError(
+            f"The warehouse {path} lies on a network file system ({kind} at {point}), where SQLite "
+            f"can't keep several processes apart and may lose data. Set {WAREHOUSE_VARIABLE} to a "
+            "file on a local disk, or to a PostgreSQL database if several machines need it."
+        )
     if path.exists():
         return
     if not may_create:
@@ -218,6 +231,7 @@ def _postgresql_engine(url: URL, lock_wait_seconds: float) -> Engine:
 
     def settle(connection: Any, _record: Any) -> None:
         connection.execute(f"SET lock_timeout = {int(lock_wait_seconds * 1000)}")
+        connection.execute(f"SET idle_in_transaction_session_timeout = {_IDLE_SECONDS * 1000}")
         connection.commit()
 
     event.listen(engine, "connect", settle)

@@ -4,7 +4,7 @@ Belongs here: what an observation or a failure does to `key_result_current`. Doe
 history (revisions) and the transaction (publish).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -40,12 +40,14 @@ def refresh_current(
     stale_after: Mapping[str, datetime | None],
     measured_at: datetime,
     run_id: str,
+    newer: Collection[str],
 ) -> None:
     """Make the greatest as-of day of each key result its current number.
 
     `rows` are the latest revisions of their days. A day older than the current one changes nothing,
     not even a failure: it says nothing of the present. A number that was found to be the same is
-    confirmed, unless its `stale_after` is None (settled): then nothing is written.
+    confirmed, unless its `stale_after` is None (settled): then nothing is written. The failure of a
+    run that is among the `newer` ones stays: it is the latest that is known.
     """
     newest: dict[str, Row] = {}
     for row in rows:
@@ -65,6 +67,9 @@ def refresh_current(
             "measured_at": measured_at,
             "run_id": run_id,
         }
+        if before is not None and before["error"] is not None and before["run_id"] in newer:
+            kept = {name: before[name] for name in ("error", "run_id")}
+            after |= kept | {"freshness": "failed"}
         if after["stale_after"] is None and before is not None and _is_same(before, after):
             continue
         written.append(after)
@@ -72,9 +77,15 @@ def refresh_current(
 
 
 def mark_failed(
-    connection: Connection, failures: Sequence[KeyResultFailure], *, run_id: str
+    connection: Connection,
+    failures: Sequence[KeyResultFailure],
+    *,
+    run_id: str,
+    newer: Collection[str],
 ) -> None:
     """Record that there is no new number, and why; the last good one stays.
+
+    What a run that is among the `newer` ones has found stays as well.
 
     A key result that the warehouse has no definition of can't be marked; its failure shows in the
     run's counters only.
@@ -88,6 +99,8 @@ def mark_failed(
     marked, added = [], []
     for failure in failures:
         before = stored.get(failure.key_result_id)
+        if before is not None and before["run_id"] in newer:
+            continue
         has_number = before is not None and before["as_of"] is not None
         mark = {
             "freshness": "failed" if has_number else "never",

@@ -80,7 +80,7 @@ _POSTGRESQL = (
         "Use the primary server's address, not a replica's.",
     ),
     (
-        ("57", "08"),
+        ("57", "08", "25P03"),
         "closed the connection",
         f"{_NOTHING_KEPT}; if it happens often, look at the server's log.",
     ),

@@ -15,6 +15,7 @@ class Lock(IntEnum):
 
     MIGRATION = 1
     PUBLISH = 2
+    LEASE = 3
 
 
 def hold(connection: Connection, lock: Lock) -> None:

@@ -18,7 +18,6 @@ from okr_sync.metrics.measurement import MetricObservation
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.current import mark_failed, refresh_current
 from okr_sync.warehouse.definitions import write_changed
-from okr_sync.warehouse.locks import Lock, hold
 from okr_sync.warehouse.observations import (
     KeyResultFailure,
     KeyResultObservation,
@@ -35,7 +34,8 @@ from okr_sync.warehouse.tables import (
     run_outcome,
     sync_run,
 )
-from okr_sync.warehouse.upsert import upsert
+from okr_sync.warehouse.turns import confirmed_by_newer, take_turn
+from okr_sync.warehouse.upsert import insert_missing, upsert
 
 T = TypeVar("T")
 
@@ -67,7 +67,8 @@ class Change:
 class PublishOutcome:
     """What a publish did: observations that were new, revised or unchanged; key results that failed.
 
-    `changes` are the new and the revised ones, in order of key result and day.
+    `changes` are the new and the revised ones, in order of key result and day. An outdated one was
+    left alone, because a run that began later has spoken of the same key result and day.
     """
 
     new: int
@@ -75,6 +76,7 @@ class PublishOutcome:
     unchanged: int
     failed: int
     changes: tuple[Change, ...]
+    outdated: int = 0
 
 
 def publish(
@@ -95,9 +97,10 @@ def publish(
     `key_results` defines at least those observed for the first time. `stale_after` has every
     observed key result: when its number counts as stale unless confirmed, None for one that is
     settled. Publishing the same again writes no history. A key result that is reported again in the
-    same run counts once. The run ends with the publish that completes its key results. Raises
-    ValueError for the same key with different content or an unknown run, WarehouseError for the
-    database.
+    same run counts once. The run ends with the publish that completes its key results. What a run
+    that began later has published is left as it is. Raises ValueError for the same key with
+    different content or an unknown run, LeaseLostError for a run that is taken for dead or over,
+    WarehouseError for the database.
     """
     observed = _unique(observations, lambda one: (one.key_result_id, one.as_of))
     metrics = _unique(metric_observations, _metric_key)
@@ -108,11 +111,14 @@ def publish(
     changes: list[Change] = []
     outcomes: dict[str, str] = {}
     with warehouse.write() as connection:
-        hold(connection, Lock.PUBLISH)
-        write_changed(connection, objective, [asdict(one) for one in aims])
-        write_changed(
-            connection, key_result, [asdict(one) for one in defined], ignored=("config_hash",)
-        )
+        turn = take_turn(connection, run_id)
+        aim_rows, defined_rows = [asdict(one) for one in aims], [asdict(one) for one in defined]
+        if turn.is_overtaken:  # the newer run's project says what is so now
+            insert_missing(connection, objective, aim_rows)
+            insert_missing(connection, key_result, defined_rows)
+        else:
+            write_changed(connection, objective, aim_rows)
+            write_changed(connection, key_result, defined_rows, ignored=("config_hash",))
         for batch in _batches(observed):
             rows = [_history_row(one) for one in batch]
             recorded = append_revisions(
@@ -122,13 +128,15 @@ def publish(
                 compared=_COMPARED,
                 recorded_at=published_at,
                 run_id=run_id,
+                turn=turn,
             )
             refresh_current(
                 connection,
-                rows,
+                [one.row for one in recorded if not one.is_outdated],
                 stale_after=stale_after,
                 measured_at=measured_at,
                 run_id=run_id,
+                newer=turn.newer,
             )
             _note(recorded, counts, changes, outcomes)
         for metric_batch in _batches(metrics):
@@ -139,12 +147,20 @@ def publish(
                 compared=_PARTS,
                 recorded_at=published_at,
                 run_id=run_id,
+                turn=turn,
             )
-        mark_failed(connection, failed, run_id=run_id)
+        settled = {name for name, _ in confirmed_by_newer(connection, key_result_history, turn)}
+        still_failed = [one for one in failed if one.key_result_id not in settled]
+        mark_failed(connection, still_failed, run_id=run_id, newer=turn.newer)
         outcomes |= {one.key_result_id: "failed" for one in failed}
         _count(connection, run_id, outcomes, published_at)
     return PublishOutcome(
-        counts["new"], counts["revised"], counts["unchanged"], len(failed), tuple(changes)
+        counts["new"],
+        counts["revised"],
+        counts["unchanged"],
+        len(failed),
+        tuple(changes),
+        counts["outdated"],
     )
 
 
@@ -157,7 +173,7 @@ def _note(
     for one in recorded:
         name = one.row["key_result_id"]
         if not one.is_changed:
-            counts["unchanged"] += 1
+            counts["outdated" if one.is_outdated else "unchanged"] += 1
             outcomes.setdefault(name, "unchanged")
             continue
         counts["new" if one.before is None else "revised"] += 1
@@ -170,9 +186,7 @@ def _count(
     connection: Connection, run_id: str, outcomes: Mapping[str, str], published_at: datetime
 ) -> None:
     """Add the outcomes to the run's counters, and end the run when none is missing any more."""
-    run = connection.execute(select(sync_run).where(sync_run.c.run_id == run_id)).one_or_none()
-    if run is None:
-        raise ValueError(f"no run {run_id!r} was started")
+    run = connection.execute(select(sync_run).where(sync_run.c.run_id == run_id)).one()
     if run.status != "running":
         return
     mine = run_outcome.c.run_id == run_id

@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
+from okr_sync.warehouse.turns import Turn, confirm, confirmed_by_newer, series_day
+
 Row = dict[str, Any]
 
 
@@ -18,12 +20,14 @@ Row = dict[str, Any]
 class Recorded:
     """What became of one row: `before` is the latest revision as it was, None if there was none.
 
-    `revision` is the latest one now; the same as before when nothing had changed.
+    `revision` is the latest one now; the same as before when nothing had changed. An outdated row
+    was not compared: a run that began later has spoken of its key.
     """
 
     row: Row
     before: Row | None
     revision: int
+    is_outdated: bool = False
 
     @property
     def is_changed(self) -> bool:
@@ -39,15 +43,18 @@ def append_revisions(
     compared: Sequence[str],
     recorded_at: datetime,
     run_id: str,
+    turn: Turn,
 ) -> list[Recorded]:
     """Add a revision for each row whose `compared` columns differ from its latest revision.
 
     `rows` have the table's columns without revision, times and run; a key comes once. The caller's
     transaction must be the only one that appends. The earlier revision's `superseded_at` is the
-    only thing that is ever changed in it.
+    only thing that is ever changed in it. What a newer run than `turn`'s has said is left alone.
     """
     keys = [column.name for column in table.primary_key if column.name != "revision"]
     latest = _latest(connection, table, keys, rows)
+    confirmed = confirmed_by_newer(connection, table, turn)
+    unchanged: list[Row] = []
     results: list[Recorded] = []
     added: list[Row] = []
     superseded: list[Row] = []
@@ -56,7 +63,11 @@ def append_revisions(
         before = latest.get(key)
         if before is None:
             at, revision = recorded_at, 1
+        elif before["run_id"] in turn.newer or series_day(row, keys) in confirmed:
+            results.append(Recorded(row, before, before["revision"], is_outdated=True))
+            continue
         elif all(before[name] == row[name] for name in compared):
+            unchanged.append(row)
             results.append(Recorded(row, before, before["revision"]))
             continue
         else:
@@ -75,6 +86,7 @@ def append_revisions(
         connection.execute(statement, superseded)
     if added:
         connection.execute(insert(table), added)
+    confirm(connection, table, (series_day(row, keys) for row in unchanged), turn)
     return results
 
 

@@ -11,10 +11,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
+from okr_sync.warehouse import lease
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.locks import Lock, hold
 from okr_sync.warehouse.reads import RunRow
+from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import (
     config_version,
     evaluation,
@@ -22,10 +25,8 @@ from okr_sync.warehouse.tables import (
     source_pull,
     sync_run,
 )
+from okr_sync.warehouse.turns import clear_confirmations
 from okr_sync.warehouse.upsert import insert_missing, upsert
-
-DEAD_AFTER = timedelta(days=1)
-"""A run that has not ended after this long was killed: nothing runs that long."""
 
 _GIT_SECONDS = 5
 
@@ -59,11 +60,12 @@ def start_run(
     config_hash: str,
     expected: int,
     started_at: datetime,
+    lasting: timedelta = lease.LEASE,
 ) -> RunRow:
     """Record that a run has begun, and return it; the first call for a Dagster run decides.
 
     `trigger` is manual, schedule, backfill or dagster; `expected` is how many key results will be
-    published or fail.
+    published or fail. The run gets its place in the order of runs, and a lease that is `lasting`.
     """
     row = {
         "run_id": run_id,
@@ -83,6 +85,7 @@ def start_run(
         if dagster_run_id is not None:
             mine = or_(mine, sync_run.c.dagster_run_id == dagster_run_id)
         found = connection.execute(select(sync_run).where(mine)).mappings().one()
+        lease.grant(connection, found["run_id"], lasting)
         return RunRow(**found)
 
 
@@ -102,10 +105,13 @@ def finish_run(
     """End a run if its last publish has not ended it, and return it.
 
     A run that ends with an error, or before every expected key result was reported, is `partial`
-    when some of them succeeded and `failed` otherwise. A run that has ended is left as it is.
+    when some of them succeeded and `failed` otherwise. A run that has ended is left as it is. It
+    publishes nothing more.
     """
     with warehouse.write() as connection:
+        hold(connection, Lock.PUBLISH)
         end_run(connection, run_id, finished_at=finished_at, error=error)
+        lease.give_up(connection, run_id)
         found = connection.execute(select(sync_run).where(sync_run.c.run_id == run_id))
         return RunRow(**found.mappings().one())
 
@@ -133,30 +139,32 @@ def end_run(
 
 
 def mark_dead_runs(warehouse: Warehouse, *, now: datetime) -> int:
-    """Mark runs that have been `running` for longer than a day as failed; how many they were."""
-    dead = (sync_run.c.status == "running") & (sync_run.c.started_at < now - DEAD_AFTER)
+    """Mark running runs whose lease has expired as failed, at `now`; how many they were."""
     with warehouse.read() as connection:
-        if not connection.scalar(select(func.count()).select_from(sync_run).where(dead)):
+        if not lease.has_expired_leases(connection):
             return 0
+    marked = 0
     with warehouse.write() as connection:
-        marked = connection.execute(
-            update(sync_run)
-            .where(dead)
-            .values(
-                status="failed",
-                finished_at=now,
-                error="The run never reported its end: its process was stopped or killed.",
-            )
-        ).rowcount
+        for run_ids in in_chunks(lease.end_expired(connection)):
+            marked += connection.execute(
+                update(sync_run)
+                .where(sync_run.c.run_id.in_(run_ids), sync_run.c.status == "running")
+                .values(
+                    status="failed",
+                    finished_at=now,
+                    error="The run never reported its end: its process was stopped or killed.",
+                )
+            ).rowcount
         clear_staging(connection)
     return marked
 
 
 def clear_staging(connection: Connection) -> None:
-    """Delete what was staged by runs that have ended: only a running run can use it."""
+    """Delete what was kept for runs that have ended: only a running run can use it."""
     running = select(sync_run.c.run_id).where(sync_run.c.status == "running")
     for table in (evaluation, run_outcome):
         connection.execute(delete(table).where(table.c.run_id.not_in(running)))
+    clear_confirmations(connection)
 
 
 def record_config_version(

@@ -305,4 +305,24 @@ run_outcome = Table(
     Column("outcome", String(16), nullable=False),  # ok, unchanged, failed
 )
 
+# --- private: which runs may publish, and in which order (lease, turns) -----------------------------
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("run_id", String(64), ForeignKey("sync_run.run_id"), primary_key=True),
+    Column("token", BigInteger, nullable=False, unique=True),  # grows in the order runs began
+    Column("expires_at", UtcDateTime),  # by the database's clock; null: ended, never renewed
+    Column("has_published", Boolean, nullable=False),
+)
+
+confirmation = Table(
+    "confirmation",
+    metadata,
+    Column("table_name", String(63), primary_key=True),
+    Column("series", String(250), primary_key=True),
+    Column("as_of", Date, primary_key=True),
+    Column("token", BigInteger, nullable=False),  # of the newest run that found it unchanged
+)
+
 Index("ix_key_result_history_run", key_result_history.c.run_id)

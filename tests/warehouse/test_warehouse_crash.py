@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.observations import KeyResultObservation
 from okr_sync.warehouse.publish import PublishOutcome
 from okr_sync.warehouse.reads import history, last_runs, status
+from okr_sync.warehouse.tables import lease
 
 Observe = Callable[..., KeyResultObservation]
 Send = Callable[..., PublishOutcome]
 Dump = Callable[..., dict[str, list[tuple[Any, ...]]]]
+
+RUN_TABLES = ("sync_run", "lease", "confirmation")
+"""What a run says of itself; every other table is about numbers."""
 
 PUBLISHER = """
 import os, signal, sys, time
@@ -91,12 +96,12 @@ def test_a_publish_that_is_killed_leaves_nothing(
 ) -> None:
     """SIGKILL at any step of the transaction: the tables are as before, and running again works."""
     send(observe("growth/0", "2026-10-05", "1"))
-    before = dump("sync_run")
+    before = dump(*RUN_TABLES)
     (tmp_path / "go").touch()
     command = [sys.executable, "-c", PUBLISHER, warehouse_url, "run-2"]
     killed = subprocess.run([*command, death, "2", str(tmp_path / "go")], check=False)
     assert killed.returncode == -9
-    assert dump("sync_run") == before
+    assert dump(*RUN_TABLES) == before
     assert last_runs(warehouse)[0].key_results_ok == 0
     subprocess.run([*command, "never", "2", str(tmp_path / "go")], check=True)
     assert [row.value for row in history(warehouse, "growth/0")] == [1, 2]
@@ -105,7 +110,10 @@ def test_a_publish_that_is_killed_leaves_nothing(
 def test_processes_that_publish_at_once(
     warehouse: Warehouse, warehouse_url: str, noon: datetime, tmp_path: Path
 ) -> None:
-    """Three processes publish other numbers for the same keys: one line of revisions comes out."""
+    """Three processes publish other numbers for the same keys: one line of revisions comes out.
+
+    It is in the order in which the runs began.
+    """
     go = tmp_path / "go"
     others = [
         subprocess.Popen(
@@ -123,13 +131,18 @@ def test_processes_that_publish_at_once(
         assert other.returncode == 0, errors
     current = {row.key_result_id: row for row in status(warehouse, now=noon)}
     latest = set()
+    with warehouse.read() as connection:
+        begun = list(connection.scalars(select(lease.c.run_id).order_by(lease.c.token)))
     for number in range(20):
         rows = history(warehouse, f"growth/{number}")
-        assert [row.revision for row in rows] == list(range(1, 19))
+        assert [row.revision for row in rows] == list(range(1, len(rows) + 1))
+        # A run that began before the last to write has left the newer one's number alone.
+        assert [row.run_id for row in rows] == sorted((row.run_id for row in rows), key=begun.index)
         assert [row.superseded_at for row in rows[:-1]] == [row.recorded_at for row in rows[1:]]
         assert rows[-1].superseded_at is None
         assert current[f"growth/{number}"].value == rows[-1].value
         latest.add(rows[-1].value)
+    assert latest <= {6, 16, 26}  # the last of the newest run that published
     assert len(latest) == 1  # each publish is whole: no mixture of two
     for run in last_runs(warehouse):
-        assert (run.key_results_ok, run.status) == (20, "success")
+        assert (run.key_results_ok + run.key_results_unchanged, run.status) == (20, "success")

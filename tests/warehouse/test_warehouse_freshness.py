@@ -55,8 +55,8 @@ def test_a_success_clears_a_failure(
     send(observe(LEADS, "2026-10-05", "1.5"))
     (before,) = status(warehouse, now=noon)
     send(failures=[REFUSED], run_id="run-2")
-    send(observe(LEADS, "2026-10-05", "1.5"))
-    assert status(warehouse, now=noon) == [before]
+    send(observe(LEADS, "2026-10-05", "1.5"), run_id="run-3")
+    assert status(warehouse, now=noon) == [dataclasses.replace(before, run_id="run-3")]
 
 
 def test_a_settled_key_result_recovers_from_a_failure(

@@ -24,6 +24,9 @@ Observe = Callable[..., KeyResultObservation]
 Send = Callable[..., PublishOutcome]
 Dump = Callable[..., dict[str, list[tuple[Any, ...]]]]
 
+RUN_TABLES = ("sync_run", "lease", "confirmation")
+"""What a run says of itself; every other table is about numbers."""
+
 LEADS = "growth/leads"
 HOUR = timedelta(hours=1)
 
@@ -64,11 +67,11 @@ def test_the_same_again_writes_nothing_new(
     """A second run with the same data adds no row anywhere but its own run; history is untouched."""
     observations = [observe(LEADS, "2026-10-05", "1.50"), observe("growth/x", "2026-10-05", None)]
     assert send(*observations).new == 2
-    before = dump("sync_run", "run_outcome", "key_result_current")
+    before = dump(*RUN_TABLES, "run_outcome", "key_result_current")
     again = [observe(LEADS, "2026-10-05", "1.5"), observations[1]]
     outcome = send(*again, run_id="run-2", at=noon + HOUR)
     assert outcome == PublishOutcome(0, 0, 2, 0, ())
-    assert dump("sync_run", "run_outcome", "key_result_current") == before
+    assert dump(*RUN_TABLES, "run_outcome", "key_result_current") == before
 
 
 def test_an_unchanged_number_is_confirmed(
@@ -90,11 +93,11 @@ def test_a_settled_number_is_left_alone(
     """A key result whose cycle is over and settled: the same number again writes nothing at all."""
     settled = {"stale_after": {LEADS: None}}
     send(observe(LEADS, "2026-10-05", "1.5"), **settled)
-    before = dump("sync_run", "run_outcome")
+    before = dump(*RUN_TABLES, "run_outcome")
     send(observe(LEADS, "2026-10-05", "1.5"), run_id="run-2", at=noon + HOUR, **settled)
-    assert dump("sync_run", "run_outcome") == before
+    assert dump(*RUN_TABLES, "run_outcome") == before
     send(observe(LEADS, "2026-10-05", "1.6"), run_id="run-3", at=noon + HOUR, **settled)
-    assert dump("sync_run", "run_outcome") != before
+    assert dump(*RUN_TABLES, "run_outcome") != before
 
 
 @pytest.mark.parametrize(
@@ -206,7 +209,7 @@ def test_an_error_leaves_nothing_of_a_publish(
 ) -> None:
     """An error, half-way or at the very end, takes everything written before it back."""
     send(observe(LEADS, "2026-10-05", "1"))
-    before = dump("sync_run")
+    before = dump(*RUN_TABLES)
     metric = _metric("leads", "2026-10-05", "9", quality=("sampled",))
     with pytest.raises(KeyError):  # no stale_after for the second one
         send(
@@ -216,7 +219,7 @@ def test_an_error_leaves_nothing_of_a_publish(
             metric_observations=[metric],
             stale_after={LEADS: None},
         )
-    assert dump("sync_run") == before
+    assert dump(*RUN_TABLES) == before
     with pytest.raises(ValueError, match="no run 'run-9' was started"):
         publish(
             warehouse,
@@ -230,7 +233,7 @@ def test_an_error_leaves_nothing_of_a_publish(
             failures=[KeyResultFailure(LEADS, "refused")],
             stale_after={LEADS: None},
         )
-    assert dump("sync_run") == before
+    assert dump(*RUN_TABLES) == before
 
 
 def test_metric_values_have_revisions_too(send: Send, dump: Dump, noon: datetime) -> None:

@@ -136,11 +136,11 @@ def test_finish_run(warehouse: Warehouse, observe: Observe, send: Send, noon: da
 
 
 def test_runs_that_were_killed_are_marked(warehouse: Warehouse, noon: datetime) -> None:
-    """A run that is `running` for more than a day has died; one of a day may still live."""
-    _start(warehouse, noon - timedelta(days=1, seconds=1), "dead")
+    """A run whose lease has expired has died, whenever it began; one with a lease lives."""
+    _start(warehouse, noon - timedelta(days=1), "dead", lasting=timedelta(0))
     _start(warehouse, noon - timedelta(days=1), "alive")
     assert mark_dead_runs(warehouse, now=noon) == 1
-    alive, dead = last_runs(warehouse)
+    dead, alive = last_runs(warehouse)
     assert alive.status == "running"
     assert (dead.run_id, dead.status, dead.finished_at) == ("dead", "failed", noon)
     assert dead.error is not None
@@ -236,5 +236,6 @@ def test_staging_ends_with_the_run(
     assert staged(warehouse, "run-2", ["a"]) == [_evaluated("a")]
     finish_run(warehouse, "run-2", finished_at=noon)
     assert len(dump()["evaluation"]) == 1
-    mark_dead_runs(warehouse, now=noon + timedelta(days=2))
+    _start(warehouse, noon, "run-3", lasting=timedelta(0))
+    mark_dead_runs(warehouse, now=noon)
     assert dump()["evaluation"] == dump()["run_outcome"] == []
