@@ -1,48 +1,27 @@
 """Metrics over mirrored records: one scan per dataset and time field for all metrics and windows.
 
-Belongs here: the SQL that counts records in windows, and what its figures mean for each kind of
-metric. Does not belong here: GA4 reports (evaluate_reports), goals (progress), storing (warehouse).
-
-Every query joins the records to a small table of windows, so that one window and ninety cost one
-statement, and groups by window. Division happens once, at the end, on exact numbers.
+Belongs here: which questions can be answered from what has been read, and which go into one scan.
+Does not belong here: the scan (scans), the SQL columns (record_readings), GA4 reports
+(evaluate_reports), storing (warehouse).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import (
-    CTE,
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Integer,
-    and_,
-    column,
-    select,
-    values,
-)
+from sqlalchemy import Connection, and_
 
-from okr_sync.config.models import (
-    AnyMetric,
-)
+from okr_sync.config.models import Project, RecordMetric
 from okr_sync.errors import SourceError
-from okr_sync.metrics.aggregates import (
-    Figures,
-)
-from okr_sync.metrics.filters import Filterable
+from okr_sync.metrics.filters import condition_sql
+from okr_sync.metrics.fx import Rates, read_rates
+from okr_sync.metrics.grouping import check_by, is_known, read_groups, reduce_groups
 from okr_sync.metrics.measurement import Measurement
-from okr_sync.metrics.record_fields import (
-    anchor_field,
-    fields_of_metric,
-    number_fields,
-    time_fields,
-)
-from okr_sync.metrics.record_readings import Reading, reading_of
+from okr_sync.metrics.mirrored import Mirrored, read_mirrored
+from okr_sync.metrics.readings import Reading
+from okr_sync.metrics.record_fields import anchor_field, fields_of_metric
+from okr_sync.metrics.record_readings import reading_of
+from okr_sync.metrics.scans import cells_of_groups, cells_of_spans, count_in_cells, scan
 from okr_sync.metrics.spans import Span
-from okr_sync.warehouse.encoding import day_number, epoch_ms
-from okr_sync.warehouse.mirror import FieldState, FieldType, fields_of, record_table
 
 _METRICS_PER_SCAN = 100
 """A metric has up to nine columns; PostgreSQL takes 1,664 and SQLite 2,000 in one statement."""
@@ -52,7 +31,7 @@ _METRICS_PER_SCAN = 100
 class Question:
     """A metric and the spans over which its figure is wanted."""
 
-    metric: AnyMetric
+    metric: RecordMetric
     spans: tuple[Span, ...]
 
 
@@ -64,145 +43,94 @@ Refusals = dict[str, str]
 
 
 def evaluate_records(
-    connection: Connection, dataset: str, questions: Sequence[Question], zone: ZoneInfo
+    connection: Connection, project: Project, dataset: str, questions: Sequence[Question]
 ) -> tuple[Answers, Refusals]:
     """Evaluate metrics over one dataset's records, such as `hubspot.contacts`.
 
     A metric whose fields or conditions can't be used is refused by itself; the others go on.
     """
-    source_name, _, dataset_name = dataset.partition(".")
-    states = fields_of(connection, source_name, dataset_name)
-    types = {name: state.type for name, state in states.items() if state.type is not None}
-    table = record_table(source_name, dataset_name, types)
-    source = Filterable(table, types, zone)
-    refusals: Refusals = {}
-    groups: dict[tuple[str, tuple[Span, ...]], list[_Asked]] = {}
-    usable = [q for q in questions if not _refused(q, states, refusals)]
-    bad_fields = _bad_fields(connection, source) if usable else frozenset()
-    for question in usable:
-        try:
-            reading = reading_of(question.metric, source, bad_fields)
-        except SourceError as error:
-            refusals[question.metric.name] = f"Metric {question.metric.name}: {error.user_text}"
-            continue
-        together = (anchor_field(question.metric), question.spans)
-        groups.setdefault(together, []).append(_Asked(question.metric.name, reading))
+    mirrored = read_mirrored(connection, project, dataset, [each.metric for each in questions])
+    evaluation = _Evaluation(connection, project, mirrored)
     answers: Answers = {}
-    for (anchor, spans), group in groups.items():
-        for start in range(0, len(group), _METRICS_PER_SCAN):
-            some = group[start : start + _METRICS_PER_SCAN]
-            answers |= _scan(connection, source, anchor, spans, some)
+    refusals: Refusals = {}
+    together: dict[tuple[str | None, tuple[Span, ...]], list[tuple[str, Reading]]] = {}
+    for question in questions:
+        metric = question.metric
+        try:
+            mirrored.check(metric, project)
+            reading = evaluation.reading(metric)
+            if metric.by is not None:
+                found = evaluation.grouped(question, metric.by, reading)
+                answers |= {(metric.name, span): one for span, one in found.items()}
+                continue
+        except SourceError as error:
+            refusals[metric.name] = f"Metric {metric.name}: {error.user_text}"
+            continue
+        key = (anchor_field(metric), question.spans)
+        together.setdefault(key, []).append((metric.name, reading))
+    for (anchor, spans), named in together.items():
+        cells = cells_of_spans(mirrored.source, anchor, spans)
+        for start in range(0, len(named), _METRICS_PER_SCAN):
+            some = named[start : start + _METRICS_PER_SCAN]
+            measured = scan(connection, cells, [reading for _, reading in some])
+            for (name, _), measurements in zip(some, measured, strict=True):
+                answers |= {
+                    (name, span): one for span, one in zip(spans, measurements, strict=True)
+                }
     return answers, refusals
 
 
-def _refused(question: Question, states: Mapping[str, FieldState], refusals: Refusals) -> bool:
-    metric = question.metric
-    for field in sorted(fields_of_metric(metric)):
-        state = states.get(field)
-        if state is not None and state.error and _hurts(metric, field, state.type):
-            refusals[metric.name] = f"Metric {metric.name}: {state.error}"
-            return True
-        if state is None or state.filled_at is None:
-            refusals[metric.name] = (
-                f"Metric {metric.name}: {metric.dataset} has not yet been read with the field "
-                f"{field}. Run `okr-sync sync`."
-            )
-            return True
-    return False
+class _Evaluation:
+    """What the questions to one dataset have in common."""
 
+    def __init__(self, connection: Connection, project: Project, mirrored: Mirrored) -> None:
+        self._connection = connection
+        self._project = project
+        self._mirrored = mirrored
+        self._rates: dict[str, Rates] = {}
 
-def _hurts(metric: AnyMetric, field: str, kind: FieldType | None) -> bool:
-    """Whether what is wrong with a field is wrong for this metric.
+    def reading(self, metric: RecordMetric) -> Reading:
+        bad = self._mirrored.bad_fields & fields_of_metric(metric, self._project)
+        return reading_of(metric, self._mirrored.source, bad, self._rates_into)
 
-    A text that another team's binding takes for a date can still be counted and compared by this one.
-    """
-    if kind is None:
-        return True
-    as_time = field in time_fields(metric) and kind not in (FieldType.INSTANT, FieldType.DAY)
-    as_number = field in number_fields(metric) and kind is not FieldType.NUMBER
-    return as_time or as_number
-
-
-def _bad_fields(connection: Connection, source: Filterable) -> frozenset[str]:
-    """The fields of which at least one record holds a value that could not be read."""
-    bad = source.table.c.bad_fields
-    found: set[str] = set()
-    for (names,) in connection.execute(select(bad).where(bad.is_not(None)).distinct()):
-        found.update(name for name in names.split(",") if name)
-    return frozenset(found)
-
-
-# --- the scan ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A metric's name and what it reads from the scan."""
-
-    metric: str
-    reading: Reading
-
-
-def _scan(
-    connection: Connection,
-    source: Filterable,
-    anchor: str,
-    spans: Sequence[Span],
-    group: Sequence[_Asked],
-) -> Answers:
-    """One pass over the records for metrics that look at the same time field and windows."""
-    windows = _windows_table(spans)
-    in_window = _in_window(source, anchor, windows)
-    columns = [asked.reading.columns(windows) for asked in group]
-    labelled = [column.label(f"c{i}") for i, column in enumerate(chain(*columns))]
-    query = (
-        select(windows.c.span, *labelled)
-        .select_from(windows.join(source.table, in_window))
-        .group_by(windows.c.span)
-    )
-    rows = {row[0]: row[1:] for row in connection.execute(query)}
-    nothing: Figures = [None] * len(labelled)
-    answers: Answers = {}
-    start = 0
-    for asked, own in zip(group, columns, strict=True):
-        ranked = asked.reading.ranked(connection, source, windows, in_window)
+    def grouped(self, question: Question, by: str, reading: Reading) -> Mapping[Span, Measurement]:
+        """The measurements of a metric with `by`, reduced over its groups; each metric by itself."""
+        metric, spans, source = question.metric, question.spans, self._mirrored.source
+        complaint = check_by(metric, is_report=False)
+        if complaint is not None or metric.reduce is None:
+            raise SourceError(f"{complaint or '`by` needs a `reduce`'}.")
+        where = condition_sql(metric.where, source)
+        anchor = anchor_field(metric)
+        found = read_groups(self._connection, source, by, anchor, where)
+        measured: list[Measurement] = []
+        if found.groups:
+            cells = cells_of_groups(source, anchor, by, spans, found.groups)
+            (measured,) = scan(self._connection, cells, [reading])
+        without: Mapping[int, int] = {}
+        if found.has_none:
+            cells = cells_of_spans(source, anchor, spans)
+            nowhere = and_(where, source.column(by).is_(None))
+            without = count_in_cells(self._connection, cells, nowhere)
+        anchor_type = None if anchor is None else source.types[anchor]
+        reduced: dict[Span, Measurement] = {}
         for number, span in enumerate(spans):
-            figures = rows.get(number, nothing)[start : start + len(own)]
-            answers[asked.metric, span] = asked.reading.finish(figures, ranked.get(number))
-        start += len(own)
-    return answers
+            start = number * len(found.groups)
+            known = [
+                measured[start + i]
+                for i, group in enumerate(found.groups)
+                if is_known(group, span, anchor_type)
+            ]
+            reduced[span] = reduce_groups(metric.reduce, known, without.get(number, 0))
+        return reduced
 
-
-def _windows_table(spans: Sequence[Span]) -> CTE:
-    """The spans as rows: number, window in milliseconds and in days, and the as-of instant."""
-    rows = [
-        (
-            number,
-            epoch_ms(span.window.start_at),
-            epoch_ms(span.window.end_at),
-            day_number(span.window.start_day),
-            day_number(span.window.end_day),
-            epoch_ms(span.as_of_at),
-        )
-        for number, span in enumerate(spans)
-    ]
-    return (
-        values(
-            column("span", Integer),
-            column("start_ms", BigInteger),
-            column("end_ms", BigInteger),
-            column("start_day", Integer),
-            column("end_day", Integer),
-            column("as_of_ms", BigInteger),
-            name="windows",
-        )
-        .data(rows)
-        .cte("windows")
-    )
-
-
-def _in_window(source: Filterable, anchor: str, windows: CTE) -> ColumnElement[bool]:
-    at = source.column(anchor)
-    if source.types[anchor] is FieldType.DAY:
-        return and_(at >= windows.c.start_day, at < windows.c.end_day)
-    return and_(at >= windows.c.start_ms, at < windows.c.end_ms)
+    def _rates_into(self, currency: str) -> Rates:
+        if self._project.fx is None:
+            raise SourceError(
+                "it converts money, but the project has no exchange rates. Name a dataset with the "
+                "fields date, from, to and rate as `fx` in okr_sync.yaml."
+            )
+        if currency not in self._rates:
+            self._rates[currency] = read_rates(
+                self._connection, self._project.fx, currency, self._mirrored.source.zone
+            )
+        return self._rates[currency]

@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from okr_sync.config.models import AggMetric, AnyMetric, RatioMetric
+from okr_sync.config.models import AggMetric, Pool, Project, RatioMetric, RecordMetric
 from okr_sync.errors import SourceError
 from okr_sync.metrics.evaluate_records import Answers, Question, Refusals
+from okr_sync.metrics.grouping import check_by
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.quantiles import percent_of
-from okr_sync.metrics.record_readings import quotient
+from okr_sync.metrics.readings import quotient
 from okr_sync.metrics.report_fields import Additivity, additivity, parts
 from okr_sync.metrics.report_figures import DayTotals, ReportFigures
 from okr_sync.metrics.report_reads import ReportRead, report_reads
@@ -25,23 +25,24 @@ from okr_sync.metrics.spans import Span
 
 
 def evaluate_reports(
-    connection: Connection, dataset: str, questions: Sequence[Question], zone: ZoneInfo
+    connection: Connection, project: Project, dataset: str, questions: Sequence[Question]
 ) -> tuple[Answers, Refusals]:
     """Evaluate metrics over one GA4 property's stored reports.
 
     A figure whose days are not all stored is refused, never taken for zero.
     """
+    refusals: Refusals = {}
+    questions = [each for each in questions if not _refused(each.metric, refusals)]
     spans = list(dict.fromkeys(span for question in questions for span in question.spans))
     reads = {question.metric.name: report_reads(question.metric) for question in questions}
     figures = ReportFigures(connection, dataset, spans, chain(*reads.values()))
     property_zone = figures.time_zone
     zone_flags = (
         {f"property_time_zone:{property_zone}"}
-        if property_zone is not None and property_zone != zone.key
+        if property_zone is not None and property_zone != project.time_zone
         else set()
     )
     answers: Answers = {}
-    refusals: Refusals = {}
     for question in questions:
         metric = question.metric
         try:
@@ -56,8 +57,20 @@ def evaluate_reports(
     return answers, refusals
 
 
+def _refused(metric: RecordMetric, refusals: Refusals) -> bool:
+    """Whether report rows can't answer this metric, however they are asked for."""
+    complaint = check_by(metric, is_report=True)
+    if not isinstance(metric, AggMetric | RatioMetric):
+        complaint = "GA4 reports have no records to follow. Use agg or ratio"
+    elif isinstance(metric, RatioMetric) and metric.pool is Pool.MEAN:
+        complaint = "a report row is a day, not a record with a rate of its own. Use `pool: sums`"
+    if complaint is not None:
+        refusals[metric.name] = f"Metric {metric.name}: {complaint}."
+    return complaint is not None
+
+
 def _measure(
-    metric: AnyMetric,
+    metric: RecordMetric,
     reads: Sequence[ReportRead],
     figures: ReportFigures,
     span: Span,

@@ -5,15 +5,30 @@ here: vendors' filter syntax (connectors) or what is aggregated (evaluate).
 
 A record whose field is empty fails every operator but `not`, `not_in` and `is_set: false`: an empty
 source is "not paid search". Text compares case-sensitively, the same in every engine.
+
+A test of an associated object (`contacts.country`) holds for a record that has at least one
+associated contact for which it holds, negations included. All tests of one object in the same
+mapping hold for the same contact.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Table, and_, false, func, literal, not_, or_, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    and_,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    true,
+)
 
 from okr_sync.config.numbers import parse_number
 from okr_sync.config.where import AnyOf, Condition, Operator, Scalar, Where
@@ -21,6 +36,7 @@ from okr_sync.errors import OkrSyncError, SourceError
 from okr_sync.metrics.windows import local_midnight
 from okr_sync.warehouse.encoding import day_number, epoch_ms, micros
 from okr_sync.warehouse.mirror import FieldType, column_name
+from okr_sync.warehouse.tables import source_association
 
 _ORDERING = {Operator.GT, Operator.GTE, Operator.LT, Operator.LTE, Operator.BETWEEN}
 _TEXTUAL = {Operator.CONTAINS, Operator.STARTS_WITH}
@@ -28,11 +44,17 @@ _TEXTUAL = {Operator.CONTAINS, Operator.STARTS_WITH}
 
 @dataclass(frozen=True)
 class Filterable:
-    """A table whose columns hold the fields, the fields' types, and the project's zone."""
+    """A table whose columns hold the fields, the fields' types, and the project's zone.
 
-    table: Table
+    `related` has, by object, the tables that conditions look at through associations; `dataset` is
+    the table's own name among them, as `source.dataset`.
+    """
+
+    table: FromClause
     types: Mapping[str, FieldType]
     zone: ZoneInfo
+    dataset: str = ""
+    related: Mapping[str, "Filterable"] = field(default_factory=dict)
 
     def column(self, field: str) -> ColumnElement[object]:
         """The column that holds a field."""
@@ -44,13 +66,43 @@ def condition_sql(where: Where, source: Filterable) -> ColumnElement[bool]:
 
     Raises SourceError where an operator or a value doesn't fit the field's type.
     """
-    parts = [
-        or_(false(), *(condition_sql(alternative, source) for alternative in test.alternatives))
-        if isinstance(test, AnyOf)
-        else _test_sql(test, source)
-        for test in where.tests
-    ]
+    parts: list[ColumnElement[bool]] = []
+    of_related: dict[str, list[Condition]] = {}
+    for test in where.tests:
+        if isinstance(test, AnyOf):
+            alternatives = (condition_sql(each, source) for each in test.alternatives)
+            parts.append(or_(false(), *alternatives))
+            continue
+        related, _, name = test.field.partition(".")
+        if related in source.related and name:
+            moved = Condition(name, test.operator, test.values)
+            of_related.setdefault(related, []).append(moved)
+        else:
+            parts.append(_test_sql(test, source))
+    for related, tests in of_related.items():
+        parts.append(_related_sql(related, Where(tuple(tests)), source))
     return and_(true(), *parts)
+
+
+def _related_sql(related: str, where: Where, source: Filterable) -> ColumnElement[bool]:
+    """That at least one associated record satisfies every test of `where`."""
+    own = source.related[related]
+    # An alias: the associated object may be read by the query that this condition is part of.
+    other = Filterable(own.table.alias(), own.types, own.zone)
+    source_name, _, dataset = source.dataset.partition(".")
+    pair = source_association.c
+    return (
+        exists()
+        .where(
+            pair.source == source_name,
+            pair.dataset == dataset,
+            pair.to_dataset == related,
+            pair.from_id == source.table.c.id,
+            pair.to_id == other.table.c.id,
+            condition_sql(where, other),
+        )
+        .correlate(source.table)
+    )
 
 
 def _test_sql(test: Condition, source: Filterable) -> ColumnElement[bool]:

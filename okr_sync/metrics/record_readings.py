@@ -1,28 +1,24 @@
 """What each kind of metric reads from a scan of records, and what the figures mean.
 
-Belongs here: the SQL columns of agg, ratio, conversion and duration, and how a row of figures becomes
-a measurement. Does not belong here: the scan itself (evaluate_records), single aggregations
-(aggregates), percentiles (quantiles).
-
-Division happens once, at the end, on exact numbers.
+Belongs here: the choice of the reading, agg, ratio and snapshot, and the flag of unreadable values.
+Does not belong here: the scan itself (scans), single aggregations (aggregates), the readings of two
+times (time_readings), of rates per record (mean_readings) and of converted amounts
+(currency_readings).
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Connection, and_, case, func, literal, or_, select
+from sqlalchemy import CTE, ColumnElement, and_, or_
 
 from okr_sync.config.models import (
     AggMetric,
-    AnyMetric,
     ConversionMetric,
-    DurationMetric,
+    Pool,
     RatioMetric,
+    RecordMetric,
+    SnapshotMetric,
 )
-from okr_sync.errors import SourceError
 from okr_sync.metrics.aggregates import (
     AggregateColumns,
     Amount,
@@ -31,64 +27,54 @@ from okr_sync.metrics.aggregates import (
     count_where,
     number_column,
 )
+from okr_sync.metrics.currency_readings import currency_reading
 from okr_sync.metrics.filters import Filterable, condition_sql
+from okr_sync.metrics.fx import Rates
+from okr_sync.metrics.mean_readings import mean_reading
 from okr_sync.metrics.measurement import Measurement
-from okr_sync.metrics.quantiles import percent_of, quantile_query, quantiles
-from okr_sync.metrics.record_fields import fields_of_metric
+from okr_sync.metrics.quantiles import percent_of
+from okr_sync.metrics.readings import (
+    Reading,
+    measure_agg,
+    missing_flag,
+    percentile_beside,
+    quotient,
+)
+from okr_sync.metrics.record_fields import converts_currency
+from okr_sync.metrics.time_readings import conversion_reading, duration_reading
 from okr_sync.warehouse.encoding import MICROS
-from okr_sync.warehouse.mirror import FieldType
-
-_MS_PER_DAY = 86_400_000
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A metric's columns in the scan, its ranked rows if any, and how both become a measurement."""
-
-    columns: Callable[[CTE], tuple[ColumnElement[Any], ...]]
-    finish: Callable[[Figures, tuple[Decimal, int] | None], Measurement]
-    percent: int | None = None
-    x: ColumnElement[Any] | None = None
-    condition: Callable[[CTE], ColumnElement[bool]] | None = None
-
-    def ranked(
-        self,
-        connection: Connection,
-        source: Filterable,
-        windows: CTE,
-        in_window: ColumnElement[bool],
-    ) -> dict[int, tuple[Decimal, int]]:
-        """Per span number the percentile (in the column's unit) and its sample, where one is wanted."""
-        if self.percent is None or self.x is None or self.condition is None:
-            return {}
-        span, x = windows.c.span, self.x.label("x")
-        rows = (
-            select(span, x)
-            .select_from(windows.join(source.table, in_window))
-            .where(self.condition(windows), self.x.is_not(None))
-        )
-        return quantiles(connection, quantile_query(span, x, rows, self.percent), self.percent)
-
-
-def reading_of(metric: AnyMetric, source: Filterable, bad_fields: frozenset[str]) -> Reading:
+def reading_of(
+    metric: RecordMetric,
+    source: Filterable,
+    bad_fields: Iterable[str],
+    rates_into: Callable[[str], Rates],
+) -> Reading:
     """What a metric reads of a table's records; SourceError where it can't be read from them.
 
-    `bad_fields` are the fields of which some record holds an unreadable value.
+    `bad_fields` are those of the metric's fields of which some record holds an unreadable value;
+    `rates_into` gives the exchange rates into a currency.
     """
     where = condition_sql(metric.where, source)
-    if isinstance(metric, AggMetric):
+    if isinstance(metric, AggMetric) and converts_currency(metric):
+        reading = currency_reading(metric, where, source, rates_into)
+    elif isinstance(metric, AggMetric | SnapshotMetric):
         reading = _agg_reading(metric, where, source)
     elif isinstance(metric, RatioMetric):
-        reading = _ratio_reading(metric, where, source)
+        is_mean = metric.pool is Pool.MEAN
+        reading = (mean_reading if is_mean else _ratio_reading)(metric, where, source)
     elif isinstance(metric, ConversionMetric):
-        reading = _conversion_reading(metric, where, source)
+        reading = conversion_reading(metric, where, source)
     else:
-        reading = _duration_reading(metric, where, source)
-    bad = sorted(fields_of_metric(metric) & bad_fields)
-    return _with_bad_values(reading, bad, where, source) if bad else reading
+        reading = duration_reading(metric, where, source)
+    bad = sorted(bad_fields)
+    return _with_bad_values(reading, bad, source) if bad else reading
 
 
-def _agg_reading(metric: AggMetric, where: ColumnElement[bool], source: Filterable) -> Reading:
+def _agg_reading(
+    metric: AggMetric | SnapshotMetric, where: ColumnElement[bool], source: Filterable
+) -> Reading:
     aggregation = metric.aggregation
     condition = and_(where, condition_sql(aggregation.where, source))
     percent = percent_of(aggregation.agg)
@@ -96,40 +82,16 @@ def _agg_reading(metric: AggMetric, where: ColumnElement[bool], source: Filterab
         x = number_column(aggregation.field, aggregation.agg, source)
         return Reading(
             lambda windows: (count_where(condition),),
-            lambda figures, ranked: _measure_agg(
-                metric, Amount(ranked[0] / MICROS, ranked[1]) if ranked else Amount(None, 0)
+            lambda figures, beside: measure_agg(
+                metric, Amount(beside[0] / MICROS, beside[1]) if beside else Amount(None, 0)
             ),
-            percent,
-            x,
-            lambda windows: condition,
+            percentile_beside(percent, x, lambda windows: condition),
         )
     columns = aggregate_columns(aggregation, condition, source)
     return Reading(
         lambda windows: columns.columns,
-        lambda figures, ranked: _measure_agg(metric, columns.read(figures)),
+        lambda figures, beside: measure_agg(metric, columns.read(figures)),
     )
-
-
-def _measure_agg(metric: AggMetric, amount: Amount) -> Measurement:
-    value = amount.number
-    agg = metric.aggregation.agg
-    if amount.sample_size == 0 and amount.missing == 0:
-        if metric.empty == "null":
-            value = None
-        elif metric.empty == "zero" and value is None:
-            value = Decimal(0)
-    quality: list[str] = []
-    if agg == "sum" and amount.missing:
-        quality.append(_missing_flag(metric.aggregation.field, amount.missing))
-        if amount.sample_size == 0:
-            # Records matched but none has an amount: that is not knowing, not zero.
-            value = None
-    return Measurement(value, sample_size=amount.sample_size, quality=tuple(quality))
-
-
-def _missing_flag(field: str | None, count: int) -> str:
-    name = "missing_home_currency" if field == "amount_in_home_currency" else "missing_value"
-    return f"{name}:{count}"
 
 
 def _ratio_reading(metric: RatioMetric, where: ColumnElement[bool], source: Filterable) -> Reading:
@@ -140,10 +102,10 @@ def _ratio_reading(metric: RatioMetric, where: ColumnElement[bool], source: Filt
     top, bottom = parts
     split = len(top.columns)
 
-    def finish(figures: Figures, ranked: tuple[Decimal, int] | None) -> Measurement:
+    def finish(figures: Figures, beside: Any) -> Measurement:
         above, below = top.read(figures[:split]), bottom.read(figures[split:])
         quality = [
-            _missing_flag(part.field, amount.missing)
+            missing_flag(part.field, amount.missing)
             for part, amount in ((metric.numerator, above), (metric.denominator, below))
             if part.agg == "sum" and amount.missing
         ]
@@ -158,106 +120,7 @@ def _ratio_reading(metric: RatioMetric, where: ColumnElement[bool], source: Filt
     return Reading(lambda windows: (*top.columns, *bottom.columns), finish)
 
 
-def quotient(
-    numerator: Decimal | None, denominator: Decimal | None, empty: str | None
-) -> Decimal | None:
-    """Numerator ÷ denominator; over nothing there is no value, unless `empty: zero` asks for 0."""
-    if numerator is None or not denominator:
-        return Decimal(0) if empty == "zero" and not denominator else None
-    return numerator / denominator
-
-
-def _milliseconds(source: Filterable, field: str) -> ColumnElement[Any]:
-    """A time field in milliseconds; a calendar day counts from its UTC midnight."""
-    at = source.column(field)
-    return at * literal(_MS_PER_DAY) if source.types[field] is FieldType.DAY else at
-
-
-def _same_clock(metric: ConversionMetric | DurationMetric, source: Filterable) -> None:
-    kinds = {source.types[metric.from_time], source.types[metric.to_time]}
-    if len(kinds) > 1:
-        raise SourceError(
-            f"{metric.from_time} and {metric.to_time} can't be subtracted: one is a day, the other "
-            "a time of day. Use two fields of the same type."
-        )
-
-
-def _conversion_reading(
-    metric: ConversionMetric, where: ColumnElement[bool], source: Filterable
-) -> Reading:
-    _same_clock(metric, source)
-    first, second = _milliseconds(source, metric.from_time), _milliseconds(source, metric.to_time)
-    within = metric.within // timedelta(milliseconds=1)
-
-    def columns(windows: CTE) -> tuple[ColumnElement[Any], ...]:
-        mature = and_(where, first + within <= windows.c.as_of_ms)
-        converted = and_(mature, second >= first, second <= first + within)
-        return (
-            count_where(mature),
-            count_where(converted),
-            count_where(where),
-            count_where(and_(mature, second < first)),
-        )
-
-    def finish(figures: Figures, ranked: tuple[Decimal, int] | None) -> Measurement:
-        mature, converted, cohort, negative = (int(figure or 0) for figure in figures)
-        quality = []
-        if mature < cohort:
-            share = (Decimal(cohort - mature) / cohort).quantize(Decimal("0.01"))
-            quality.append(f"immature:{share}")
-        if negative:
-            quality.append(f"negative_duration:{negative}")
-        above, below = Decimal(converted), Decimal(mature)
-        return Measurement(
-            quotient(above, below, metric.empty), above, below, mature, tuple(quality)
-        )
-
-    return Reading(columns, finish)
-
-
-def _duration_reading(
-    metric: DurationMetric, where: ColumnElement[bool], source: Filterable
-) -> Reading:
-    _same_clock(metric, source)
-    first, second = _milliseconds(source, metric.from_time), _milliseconds(source, metric.to_time)
-    valid = and_(where, first.is_not(None), second >= first)
-
-    def arrived(windows: CTE) -> ColumnElement[bool]:
-        # By the day it started, only those that had arrived by the as-of instant are known.
-        return and_(valid, second < windows.c.as_of_ms) if metric.cohort == "start" else valid
-
-    elapsed = second - first
-    percent = percent_of(metric.agg)
-
-    def columns(windows: CTE) -> tuple[ColumnElement[Any], ...]:
-        condition = arrived(windows)
-        return (
-            count_where(condition),
-            func.sum(case((condition, elapsed), else_=0)),
-            func.min(case((condition, elapsed))),
-            func.max(case((condition, elapsed))),
-            count_where(and_(where, second < first)),
-        )
-
-    def finish(figures: Figures, ranked: tuple[Decimal, int] | None) -> Measurement:
-        n, negative = int(figures[0] or 0), int(figures[4] or 0)
-        milliseconds = {
-            "average": None if not n else Decimal(int(figures[1])) / n,
-            "min": None if not n else Decimal(int(figures[2])),
-            "max": None if not n else Decimal(int(figures[3])),
-        }.get(metric.agg, ranked[0] if ranked else None)
-        value = None if milliseconds is None else milliseconds / _MS_PER_DAY
-        if value is None and metric.empty == "zero":
-            value = Decimal(0)
-        quality = (f"negative_duration:{negative}",) if negative else ()
-        return Measurement(value, sample_size=n, quality=quality)
-
-    return Reading(columns, finish, percent, elapsed, arrived)
-
-
-def _with_bad_values(
-    reading: Reading, bad: Iterable[str], where: ColumnElement[bool], source: Filterable
-) -> Reading:
+def _with_bad_values(reading: Reading, bad: Iterable[str], source: Filterable) -> Reading:
     """The same reading, flagged with the records in the window whose values could not be read."""
     names = source.table.c.bad_fields
     is_bad = or_(*(names.contains(f",{field},", autoescape=True) for field in bad))
@@ -265,8 +128,8 @@ def _with_bad_values(
     def columns(windows: CTE) -> tuple[ColumnElement[Any], ...]:
         return (*reading.columns(windows), count_where(is_bad))
 
-    def finish(figures: Figures, ranked: tuple[Decimal, int] | None) -> Measurement:
-        found = reading.finish(figures[:-1], ranked)
+    def finish(figures: Figures, beside: Any) -> Measurement:
+        found = reading.finish(figures[:-1], beside)
         count = int(figures[-1] or 0)
         if not count:
             return found
@@ -275,4 +138,4 @@ def _with_bad_values(
             found.value, found.numerator, found.denominator, found.sample_size, quality
         )
 
-    return Reading(columns, finish, reading.percent, reading.x, reading.condition)
+    return Reading(columns, finish, reading.beside)

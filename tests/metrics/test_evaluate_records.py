@@ -10,11 +10,13 @@ import pytest
 from okr_sync.config.models import (
     AggMetric,
     Aggregation,
-    AnyMetric,
     ConversionMetric,
     DurationMetric,
     Family,
+    HubSpotSource,
+    Project,
     RatioMetric,
+    RecordMetric,
 )
 from okr_sync.config.where import AnyOf, Condition, Operator, Scalar, Where
 from okr_sync.metrics.evaluate_records import Question, evaluate_records
@@ -27,6 +29,9 @@ from okr_sync.warehouse.mirror_writes import commit_changes
 from okr_sync.warehouse.record_values import parse_value
 
 ZONE = ZoneInfo("America/New_York")
+PROJECT = Project(
+    time_zone=ZONE.key, currency="USD", sources={"hubspot": HubSpotSource(name="hubspot")}
+)
 READ_AT = datetime(2026, 5, 1, tzinfo=UTC)
 TYPES = {
     "createdate": FieldType.INSTANT,
@@ -79,20 +84,20 @@ def span(first: date, last: date, as_of: date | None = None) -> Span:
 MARCH = span(date(2026, 3, 1), date(2026, 3, 31))
 
 
-def measure(warehouse: Warehouse, metric: AnyMetric, at: Span = MARCH) -> Measurement:
+def measure(warehouse: Warehouse, metric: RecordMetric, at: Span = MARCH) -> Measurement:
     """One metric over one span; the test fails if it is refused."""
     with warehouse.read() as connection:
         question = Question(metric, (at,))
-        answers, refusals = evaluate_records(connection, "hubspot.deals", [question], ZONE)
+        answers, refusals = evaluate_records(connection, PROJECT, "hubspot.deals", [question])
     assert not refusals
     return answers[metric.name, at]
 
 
-def refusal(warehouse: Warehouse, metric: AnyMetric) -> str:
+def refusal(warehouse: Warehouse, metric: RecordMetric) -> str:
     """Why a metric is refused."""
     with warehouse.read() as connection:
         question = Question(metric, (MARCH,))
-        answers, refusals = evaluate_records(connection, "hubspot.deals", [question], ZONE)
+        answers, refusals = evaluate_records(connection, PROJECT, "hubspot.deals", [question])
     assert not answers
     return refusals[metric.name]
 
@@ -381,11 +386,13 @@ def test_many_windows_are_answered_at_once_and_alike(warehouse: Warehouse) -> No
     """Ninety windows in one statement give what each gives alone, empty days included."""
     mirror(warehouse, AMOUNTS)
     spans = tuple(span(date(2026, 3, 1), date(2026, 3, day)) for day in range(1, 32))
-    metrics: list[AnyMetric] = [agg("sum", "amount"), agg("median", "amount"), conversion()]
-    named: list[AnyMetric] = [m.model_copy(update={"name": f"m{i}"}) for i, m in enumerate(metrics)]
+    metrics: list[RecordMetric] = [agg("sum", "amount"), agg("median", "amount"), conversion()]
+    named: list[RecordMetric] = [
+        m.model_copy(update={"name": f"m{i}"}) for i, m in enumerate(metrics)
+    ]
     with warehouse.read() as connection:
         questions = [Question(metric, spans) for metric in named]
-        answers, refusals = evaluate_records(connection, "hubspot.deals", questions, ZONE)
+        answers, refusals = evaluate_records(connection, PROJECT, "hubspot.deals", questions)
     assert not refusals
     assert len(answers) == 3 * 31
     for (name, at), answer in answers.items():
@@ -483,7 +490,7 @@ def test_every_operator_on_every_type(warehouse: Warehouse, test: Where, days: s
     ],
 )
 def test_what_does_not_fit_a_fields_type_is_refused_in_words(
-    warehouse: Warehouse, metric: AnyMetric, text: str
+    warehouse: Warehouse, metric: RecordMetric, text: str
 ) -> None:
     """A metric that can't be right is refused by itself, saying what to change; it never gives 0."""
     mirror(warehouse, AMOUNTS)
@@ -496,6 +503,6 @@ def test_one_refused_metric_leaves_the_others_alone(warehouse: Warehouse) -> Non
     wrong = agg("sum", "channel").model_copy(update={"name": "wrong"})
     with warehouse.read() as connection:
         questions = [Question(wrong, (MARCH,)), Question(agg("count"), (MARCH,))]
-        answers, refusals = evaluate_records(connection, "hubspot.deals", questions, ZONE)
+        answers, refusals = evaluate_records(connection, PROJECT, "hubspot.deals", questions)
     assert answers["m", MARCH].value == 5
     assert set(refusals) == {"wrong"}

@@ -7,7 +7,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from okr_sync.config.models import AggMetric, Aggregation, AnyMetric, Family, RatioMetric
+from okr_sync.config.models import (
+    AggMetric,
+    Aggregation,
+    Family,
+    Ga4Source,
+    Project,
+    RatioMetric,
+    RecordMetric,
+)
 from okr_sync.config.where import Condition, Operator, Where
 from okr_sync.metrics.evaluate_records import Question
 from okr_sync.metrics.evaluate_reports import evaluate_reports
@@ -27,6 +35,9 @@ from okr_sync.warehouse.report_store import (
 )
 
 ZONE = ZoneInfo("America/New_York")
+PROJECT = Project(
+    time_zone=ZONE.key, currency="USD", sources={"web": Ga4Source(name="web", property="1")}
+)
 READ_AT = datetime(2026, 5, 1, tzinfo=UTC)
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 4)
 EVERYTHING = ReportKey("web", "report", "")
@@ -69,12 +80,12 @@ def store_days(
         replace_days(connection, key, daily, FIRST, LAST, READ_AT)
 
 
-def measure(warehouse: Warehouse, metric: AnyMetric, at: Span | None = None) -> Measurement:
+def measure(warehouse: Warehouse, metric: RecordMetric, at: Span | None = None) -> Measurement:
     """One metric over one span; the test fails if it is refused."""
     asked = at or span()
     with warehouse.read() as connection:
         answers, refusals = evaluate_reports(
-            connection, "web.report", [Question(metric, (asked,))], ZONE
+            connection, PROJECT, "web.report", [Question(metric, (asked,))]
         )
     assert not refusals
     return answers["m", asked]
@@ -196,7 +207,7 @@ def test_a_refused_figure_is_not_taken_from_what_was_stored_before(warehouse: Wa
         record_refusals(connection, EVERYTHING, ["sessions"], {"sessions": "GA4 refuses sessions."})
     with warehouse.read() as connection:
         question = Question(agg("average", "engagementRate"), (span(),))
-        answers, refusals = evaluate_reports(connection, "web.report", [question], ZONE)
+        answers, refusals = evaluate_reports(connection, PROJECT, "web.report", [question])
     assert not answers
     assert refusals == {"m": "Metric m: GA4 refuses sessions."}
 
@@ -208,7 +219,7 @@ def test_days_that_are_not_stored_are_refused(warehouse: Warehouse) -> None:
     users = agg("count_distinct", "totalUsers").model_copy(update={"name": "users"})
     with warehouse.read() as connection:
         questions = [Question(agg("sum", "sessions"), (longer,)), Question(users, (longer,))]
-        answers, refusals = evaluate_reports(connection, "web.report", questions, ZONE)
+        answers, refusals = evaluate_reports(connection, PROJECT, "web.report", questions)
     assert not answers
     assert "2 of the 6 days from 2026-03-01 to 2026-03-06" in refusals["m"]
     assert "for exactly 2026-03-01 to 2026-03-06" in refusals["users"]
@@ -217,9 +228,8 @@ def test_days_that_are_not_stored_are_refused(warehouse: Warehouse) -> None:
 def test_days_of_another_time_zone_are_said_to_be(warehouse: Warehouse) -> None:
     """GA4's days are the property's; where that isn't the project's zone, the value says so."""
     store_days(warehouse, SESSIONS)
+    elsewhere = PROJECT.model_copy(update={"time_zone": "Pacific/Auckland"})
     with warehouse.read() as connection:
         question = Question(agg("sum", "sessions"), (span(),))
-        answers, _ = evaluate_reports(
-            connection, "web.report", [question], ZoneInfo("Pacific/Auckland")
-        )
+        answers, _ = evaluate_reports(connection, elsewhere, "web.report", [question])
     assert answers["m", span()].quality == ("property_time_zone:America/New_York",)
