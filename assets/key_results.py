@@ -11,7 +11,14 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.keys import KEY_RESULTS_GROUP, identifier, key_result_key, metric_key
+from assets.keys import (
+    KEY_RESULTS_GROUP,
+    identifier,
+    key_result_key,
+    labels,
+    metric_key,
+    tag_name,
+)
 from assets.metadata import Metadata, measurement_metadata, shown, table_of
 from assets.project import as_of_days, key_results_by_team
 from assets.resources import Clock, Reporter
@@ -71,12 +78,14 @@ def _spec(bundle: Bundle, key: dg.AssetKey, key_result: KeyResult) -> dg.AssetSp
     metric = bundle.metrics[key_result.metric]
     objective = bundle.objectives.get(key_result.objective_id)
     supports = objective.supports if objective else ()
-    tags = {"team": key_result.team, "cycle": key_result.cycle.name}
-    tags["commitment"] = key_result.commitment
-    # A key for each, because a tag has one value, and these are what people filter by.
-    tags |= {f"shared_with/{team}": "" for team in key_result.shared_with}
-    tags |= {f"supports/{name.replace('/', '.')}": "" for name in supports}
-    tags |= {tag: "" for tag in metric.tags}
+    tags = {
+        "team": tag_name(key_result.team),
+        "cycle": key_result.cycle.name,
+        "commitment": key_result.commitment,
+    }
+    tags |= labels(key_result.shared_with, "shared_with")
+    tags |= labels((name.replace("/", ".") for name in supports), "supports")
+    tags |= labels(metric.tags)
     return dg.AssetSpec(
         key,
         deps=[metric_key(metric)],

@@ -3,6 +3,9 @@
 Belongs here: how a definition of the project is called in Dagster. Does not belong here: the assets.
 """
 
+import re
+from collections.abc import Iterable
+
 import dagster as dg
 
 from okr_sync.config.models import AnyMetric, KeyResult
@@ -15,6 +18,8 @@ COMPLETE_CHECK = "complete"
 MEASURED_CHECK = "measured"
 KEY_RESULTS_GROUP = "key_results"
 SOURCES_GROUP = "sources"
+
+_LONGEST_TAG = 63
 
 
 def dataset_key(dataset: str) -> dg.AssetKey:
@@ -35,3 +40,14 @@ def key_result_key(key_result: KeyResult) -> dg.AssetKey:
 def identifier(name: str) -> str:
     """A name that Dagster takes for a step: letters, digits and underscores."""
     return "".join(letter if letter.isalnum() else "_" for letter in name)
+
+
+def tag_name(text: str) -> str:
+    """A text as Dagster takes it for the name or value of a tag: other signs become hyphens."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:_LONGEST_TAG]
+
+
+def labels(names: Iterable[str], prefix: str | None = None) -> dict[str, str]:
+    """Tags without a value, one a name, so that people can filter by each: `supports/company.grow`."""
+    named = (tag_name(name) for name in names)
+    return {f"{prefix}/{name}" if prefix else name: "" for name in named if name}
