@@ -1,0 +1,1 @@
+"""Files: CSV, Parquet and JSON lines in a folder of the project."""
