@@ -140,9 +140,7 @@ def _threshold(found: Explanation, key_result: KeyResult) -> Iterator[str]:
     yield f"goal: {show_number(value, unit)} {' and '.join(bounds)}: {verdict}"
 
 
-def _pace(
-    found: Explanation, key_result: KeyResult, thresholds: StatusThresholds
-) -> Iterator[str]:
+def _pace(found: Explanation, key_result: KeyResult, thresholds: StatusThresholds) -> Iterator[str]:
     row = found.row
     cycle = key_result.cycle
     if row.expected_progress is None or row.progress is None:

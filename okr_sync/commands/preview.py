@@ -198,7 +198,9 @@ def _print_changes(console: Console, preview: Preview, published: Published) -> 
     if published.definition_hash == preview.definition_hash:
         console.print(f"The definition is the published one ({preview.definition_hash[:12]}).")
     elif published.changes is None:
-        console.print(f"The definition changed ({short}); the published one can't be read any more.")
+        console.print(
+            f"The definition changed ({short}); the published one can't be read any more."
+        )
     else:
         console.print(f"The definition changed ({short}):")
         for change in published.changes:

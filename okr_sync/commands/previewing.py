@@ -20,14 +20,14 @@ from okr_sync.errors import UsageError
 from okr_sync.inspect.definition import Change, changes, definition_parts, recorded_config
 from okr_sync.inspect.draft import (
     Curve,
+    Drafted,
     datasets_of,
     days_between,
     definition_hash_of,
     draft_curve,
+    draft_of,
     last_day,
-    plan_of,
 )
-from okr_sync.metrics.plan import Plan
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.mirror import state_of
 from okr_sync.warehouse.observations import KeyResultObservation
@@ -93,8 +93,9 @@ def preview_of(
         if beside_published and published is not None:
             start = first or key_result.cycle.start
             days |= {day for day in published.rows if start <= day <= newest}
-        plan = plan_of(bundle, key_result, days, now)
-        curve, pulls = _evaluated(warehouse, bundle, key_result, plan, pull, now, watch)
+        with warehouse.read() as connection:
+            drafted = draft_of(connection, bundle, key_result, days, now)
+        curve, pulls = _evaluated(warehouse, bundle, drafted, pull, now, watch)
         with warehouse.read() as connection:
             read_at = _read_at(connection, bundle, key_result)
     return Preview(
@@ -114,26 +115,25 @@ def preview_of(
 def _evaluated(
     warehouse: Warehouse,
     bundle: Bundle,
-    key_result: KeyResult,
-    plan: Plan,
+    drafted: Drafted,
     pull: bool | None,
     now: datetime,
     watch: "Watch",
 ) -> tuple[Curve, Sequence["PullResult"]]:
     if not pull:
         with warehouse.read() as connection:
-            curve = draft_curve(connection, bundle, key_result, plan, now)
+            curve = draft_curve(connection, bundle, drafted, now)
         if curve.error is None or pull is False:
             return curve, ()
     # Imported here: only a preview that reads sources pays for Dagster and the connectors.
     from okr_sync.commands.pulling import pull_for
 
-    pulls = pull_for(warehouse, bundle, plan, now, watch)
+    pulls = pull_for(warehouse, bundle, drafted.plan, now, watch)
     failed = next((result.error for result in pulls if not result.is_complete), None)
     if failed is not None:
         return Curve(error=failed), pulls
     with warehouse.read() as connection:
-        return draft_curve(connection, bundle, key_result, plan, now), pulls
+        return draft_curve(connection, bundle, drafted, now), pulls
 
 
 def _published(

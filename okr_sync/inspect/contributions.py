@@ -5,12 +5,12 @@ metrics.record_readings counts them (a test holds both together). Does not belon
 itself (metrics), links and files (commands).
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ColumnElement,
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     Label,
     Select,
+    Subquery,
     Text,
     and_,
     case,
@@ -37,7 +38,6 @@ from okr_sync.config.models import (
     AnyMetric,
     ConversionMetric,
     DurationMetric,
-    FormulaMetric,
     Ga4Source,
     Pool,
     RatioMetric,
@@ -45,8 +45,13 @@ from okr_sync.config.models import (
     SnapshotMetric,
     SqlMetric,
 )
+from okr_sync.errors import SourceError
+from okr_sync.metrics.dependencies import leaf_metrics
 from okr_sync.metrics.filters import Filterable, condition_sql
-from okr_sync.metrics.record_fields import anchor_field, fields_of_metric
+from okr_sync.metrics.fx import Rates, read_rates
+from okr_sync.metrics.mirrored import Mirrored, read_mirrored
+from okr_sync.metrics.readings import MS_PER_DAY
+from okr_sync.metrics.record_fields import anchor_field, converts_currency, fields_of_metric
 from okr_sync.metrics.spans import Span
 from okr_sync.warehouse.encoding import (
     day_number,
@@ -55,9 +60,7 @@ from okr_sync.warehouse.encoding import (
     from_epoch_ms,
     from_micros,
 )
-from okr_sync.warehouse.mirror import FieldType, fields_of, record_table
-
-_MS_PER_DAY = 86_400_000
+from okr_sync.warehouse.mirror import FieldType
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Contribution:
 
     `counted` says that the sample holds it. `in_numerator` and `in_denominator` are None for metrics
     that don't divide. `amount` is what it brings to the number or to its numerator (days for
-    durations), `denominator_amount` what it brings to the denominator. `left_out` says, for people,
+    durations, the metric's currency for converted money), `denominator_amount` what it brings to the denominator. `left_out` says, for people,
     why it doesn't count or what is odd about it.
     """
 
@@ -99,15 +102,12 @@ class Tally:
 
 def record_metrics(bundle: Bundle, metric: AnyMetric) -> list[RecordMetric]:
     """The metrics over records that a number is made of, through formulas; each once."""
-    found: dict[str, RecordMetric] = {}
-    if isinstance(metric, FormulaMetric):
-        for name in metric.inputs.values():
-            found |= {one.name: one for one in record_metrics(bundle, bundle.metrics[name])}
-    elif not isinstance(metric, SqlMetric) and not isinstance(
-        bundle.project.sources[metric.source], Ga4Source
-    ):
-        found[metric.name] = metric
-    return list(found.values())
+    return [
+        leaf
+        for leaf in leaf_metrics(bundle.metrics, metric)
+        if not isinstance(leaf, SqlMetric)
+        and not isinstance(bundle.project.sources[leaf.source], Ga4Source)
+    ]
 
 
 def contributions(
@@ -118,45 +118,49 @@ def contributions(
     Records that don't satisfy `where` are not among them. Raises SourceError where the metric can't
     be read from its records.
     """
-    listing = _listing(connection, bundle, metric, span)
-    rows = listing.table.c
-    query = select(listing.table).order_by(rows.record_id)
-    for row in connection.execute(query):
-        yield Contribution(
-            metric=metric.name,
-            record_id=row.record_id,
-            at=_time(row.at, listing.time_type),
-            counted=bool(row.counted),
-            in_numerator=_flag(row.in_numerator),
-            in_denominator=_flag(row.in_denominator),
-            amount=listing.read_amount(row.amount),
-            denominator_amount=listing.read_amount(row.denominator_amount),
-            group=row.grouped,
-            left_out=row.left_out,
-        )
+    return _listed(connection, _listing(connection, bundle, metric, span))
 
 
 def tally(connection: Connection, bundle: Bundle, metric: RecordMetric, span: Span) -> Tally:
     """Count what `contributions` would list."""
     listing = _listing(connection, bundle, metric, span)
-    rows = listing.table.c
-    query = select(
-        rows.left_out,
-        func.count(),
-        func.sum(rows.counted),
-        func.sum(rows.in_numerator),
-        func.sum(rows.in_denominator),
-    ).group_by(rows.left_out)
-    found = list(connection.execute(query))
-    divides = isinstance(metric, RatioMetric | ConversionMetric)
+    if listing.rates is not None:  # which records have a rate is not known in SQL
+        found = [
+            (one.left_out, 1, int(one.counted), None, None) for one in _listed(connection, listing)
+        ]
+    else:
+        rows = listing.rows.c
+        query = select(
+            rows.left_out,
+            func.count(),
+            func.sum(rows.counted),
+            func.sum(rows.in_numerator),
+            func.sum(rows.in_denominator),
+        ).group_by(rows.left_out)
+        found = [tuple(row) for row in connection.execute(query)]
+    left_out: Counter[str] = Counter()
+    for reason, number, *_ in found:
+        if reason is not None:
+            left_out[reason] += int(number)
+    divides = isinstance(metric, RatioMetric | ConversionMetric) and _has_sides(metric)
     return Tally(
         metric=metric.name,
-        counted=sum(int(row[2] or 0) for row in found),
-        in_numerator=sum(int(row[3] or 0) for row in found) if divides else None,
-        in_denominator=sum(int(row[4] or 0) for row in found) if divides else None,
-        left_out={row[0]: int(row[1]) for row in found if row[0] is not None},
+        counted=_total(found, 2),
+        in_numerator=_total(found, 3) if divides else None,
+        in_denominator=_total(found, 4) if divides else None,
+        left_out=dict(left_out),
         filtered_out=connection.execute(listing.filtered_out).scalar_one(),
     )
+
+
+def _has_sides(metric: RatioMetric | ConversionMetric) -> bool:
+    """Whether the number is a numerator ÷ a denominator, and not a mean or reduced from groups."""
+    is_mean = isinstance(metric, RatioMetric) and metric.pool is Pool.MEAN
+    return metric.by is None and not is_mean
+
+
+def _total(rows: Iterable[tuple[Any, ...]], place: int) -> int:
+    return sum(int(row[place] or 0) for row in rows)
 
 
 # --- the query ------------------------------------------------------------------------------------
@@ -166,17 +170,59 @@ def tally(connection: Connection, bundle: Bundle, metric: RecordMetric, span: Sp
 class _Listing:
     """The rows of one metric and span as a subquery, and how its whole numbers are read."""
 
-    table: Any
-    filtered_out: Select[tuple[int]]
+    metric: RecordMetric
+    rows: Subquery
+    filtered_out: Select[int]
+    source: Filterable
     time_type: FieldType | None
-    is_duration: bool
+    rates: Rates | None
 
-    def read_amount(self, stored: int | None) -> Decimal | None:
+    def amount(self, stored: int | None) -> Decimal | None:
+        """What a stored amount is, in the unit of the metric."""
         if stored is None:
             return None
-        if self.is_duration:
-            return Decimal(int(stored)) / _MS_PER_DAY
+        if isinstance(self.metric, ConversionMetric | DurationMetric):
+            return Decimal(int(stored)) / MS_PER_DAY
         return from_micros(int(stored))
+
+    def time(self, stored: int | None) -> datetime | date | None:
+        """The time by which a record lies in the window."""
+        if stored is None or self.time_type is None:
+            return None
+        is_day = self.time_type is FieldType.DAY
+        return from_day_number(stored) if is_day else from_epoch_ms(stored)
+
+    def rate(self, currency: str | None, at: datetime | date | None) -> Decimal | None:
+        """What the currency of a record was worth on its day; None where nobody said."""
+        if self.rates is None or currency is None or at is None:
+            return None
+        day = at.astimezone(self.source.zone).date() if isinstance(at, datetime) else at
+        return self.rates.rate(currency.strip().upper(), day_number(day))
+
+
+def _listed(connection: Connection, listing: _Listing) -> Iterator[Contribution]:
+    query = select(listing.rows).order_by(listing.rows.c.record_id)
+    for row in connection.execute(query):
+        at, amount = listing.time(row.at), listing.amount(row.amount)
+        counted, left_out = bool(row.counted), row.left_out
+        if listing.rates is not None and counted and amount is not None:
+            rate = listing.rate(row.currency, at)
+            counted = rate is not None
+            amount = None if rate is None else amount * rate
+            if rate is None:
+                left_out = f"no exchange rate from {row.currency or 'an unnamed currency'}"
+        yield Contribution(
+            metric=listing.metric.name,
+            record_id=row.record_id,
+            at=at,
+            counted=counted,
+            in_numerator=_flag(row.in_numerator),
+            in_denominator=_flag(row.in_denominator),
+            amount=amount,
+            denominator_amount=listing.amount(row.denominator_amount),
+            group=row.grouped,
+            left_out=left_out,
+        )
 
 
 @dataclass(frozen=True)
@@ -192,35 +238,57 @@ class _Rules:
     denominator_amount: ColumnElement[Any] | None = None
 
 
-def _listing(
-    connection: Connection, bundle: Bundle, metric: RecordMetric, span: Span
-) -> _Listing:
-    states = fields_of(connection, metric.source, metric.dataset_name)
-    types = {name: state.type for name, state in states.items() if state.type is not None}
-    table = record_table(metric.source, metric.dataset_name, types)
-    source = Filterable(table, types, ZoneInfo(bundle.project.time_zone))
-    rules = _with_bad_values(_rules(metric, source, span), metric, source)
+def _listing(connection: Connection, bundle: Bundle, metric: RecordMetric, span: Span) -> _Listing:
+    project = bundle.project
+    mirrored = read_mirrored(connection, project, metric.dataset, [metric])
+    mirrored.check(metric, project)
+    source = mirrored.source
+    rules = _rules(metric, source, span)
+    unreadable = _unreadable(metric, mirrored, bundle)
     anchor = anchor_field(metric)
     in_window = true() if anchor is None else _in_window(source, anchor, span)
-    reason = case(*((test, text) for test, text in rules.reasons), else_=null())
+    currency = metric.currency_field if isinstance(metric, AggMetric) else None
+    reasons = (*unreadable, *rules.reasons)
     columns: list[Label[Any]] = [
-        table.c.id.label("record_id"),
-        (null() if anchor is None else source.column(anchor)).label("at"),
+        source.table.c.id.label("record_id"),
+        _or_null(None if anchor is None else source.column(anchor)).label("at"),
         _as_number(rules.counted).label("counted"),
         _as_number(rules.in_numerator).label("in_numerator"),
         _as_number(rules.in_denominator).label("in_denominator"),
         _or_null(rules.amount).label("amount"),
         _or_null(rules.denominator_amount).label("denominator_amount"),
-        (null() if metric.by is None else sql_cast(source.column(metric.by), Text)).label("grouped"),
-        (reason if rules.reasons else null()).label("left_out"),
+        _text_or_null(metric.by, source).label("grouped"),
+        _text_or_null(currency, source).label("currency"),
+        (case(*reasons, else_=null()) if reasons else sql_cast(null(), Text)).label("left_out"),
     ]
-    listed = or_(rules.matched, *(test for test, _ in rules.reasons))
+    listed = or_(rules.matched, *(test for test, _ in reasons))
+    rates = None
+    if isinstance(metric, AggMetric) and converts_currency(metric) and project.fx is not None:
+        rates = read_rates(connection, project.fx, str(metric.currency), source.zone)
     return _Listing(
+        metric,
         select(*columns).where(in_window, listed).subquery("listing"),
-        select(func.count()).select_from(table).where(in_window, ~func.coalesce(listed, False)),
-        None if anchor is None else types[anchor],
-        isinstance(metric, ConversionMetric | DurationMetric),
+        select(func.count())
+        .select_from(source.table)
+        .where(in_window, case((listed, 1), else_=0) == 0),
+        source,
+        None if anchor is None else source.types[anchor],
+        rates,
     )
+
+
+def _unreadable(
+    metric: RecordMetric, mirrored: Mirrored, bundle: Bundle
+) -> tuple[tuple[ColumnElement[bool], str], ...]:
+    names = mirrored.source.table.c.bad_fields
+    return tuple(
+        (names.contains(f",{field},", autoescape=True), f"{field} can't be read")
+        for field in sorted(mirrored.bad_fields & fields_of_metric(metric, bundle.project))
+    )
+
+
+def _text_or_null(field: str | None, source: Filterable) -> ColumnElement[Any]:
+    return sql_cast(null() if field is None else source.column(field), Text)
 
 
 def _as_number(condition: ColumnElement[bool] | None) -> ColumnElement[Any]:
@@ -234,12 +302,27 @@ def _or_null(column: ColumnElement[Any] | None) -> ColumnElement[Any]:
 def _rules(metric: RecordMetric, source: Filterable, span: Span) -> _Rules:
     where = condition_sql(metric.where, source)
     if isinstance(metric, AggMetric | SnapshotMetric):
-        return _agg_rules(metric.aggregation, where, source)
-    if isinstance(metric, RatioMetric):
-        return _ratio_rules(metric, where, source)
-    if isinstance(metric, ConversionMetric):
-        return _conversion_rules(metric, where, source, span)
-    return _duration_rules(metric, where, source, span)
+        rules = _agg_rules(metric.aggregation, where, source)
+    elif isinstance(metric, RatioMetric):
+        is_mean = metric.pool is Pool.MEAN
+        rules = (_mean_rules if is_mean else _ratio_rules)(metric, where, source)
+    elif isinstance(metric, ConversionMetric):
+        rules = _conversion_rules(metric, where, source, span)
+    else:
+        rules = _duration_rules(metric, where, source, span)
+    return rules if metric.by is None else _grouped(rules, metric.by, source)
+
+
+def _grouped(rules: _Rules, by: str, source: Filterable) -> _Rules:
+    """The same rules for a metric with `by`: a record without a group counts nowhere."""
+    filled = source.column(by).is_not(None)
+    return replace(
+        rules,
+        counted=and_(rules.counted, filled),
+        reasons=((and_(rules.matched, ~filled), f"{by} is empty"), *rules.reasons),
+        in_numerator=None,
+        in_denominator=None,
+    )
 
 
 def _part(
@@ -254,9 +337,7 @@ def _part(
     return matched, and_(matched, column.is_not(None)), column if is_number else None
 
 
-def _agg_rules(
-    aggregation: Aggregation, where: ColumnElement[bool], source: Filterable
-) -> _Rules:
+def _agg_rules(aggregation: Aggregation, where: ColumnElement[bool], source: Filterable) -> _Rules:
     matched, counted, amount = _part(aggregation, where, source)
     reasons: tuple[tuple[ColumnElement[bool], str], ...] = ()
     if aggregation.field is not None:
@@ -273,10 +354,6 @@ def _ratio_rules(metric: RatioMetric, where: ColumnElement[bool], source: Filter
         for part, matched in ((metric.numerator, top), (metric.denominator, bottom))
         if part.field is not None
     ]
-    if metric.pool is Pool.MEAN and bottom_amount is not None:
-        whole = and_(above, below, bottom_amount != 0)
-        reasons.append((and_(bottom, bottom_amount == 0), f"{metric.denominator.field} is 0"))
-        above = below = whole
     return _Rules(
         counted=below,
         matched=or_(above, below),
@@ -288,9 +365,32 @@ def _ratio_rules(metric: RatioMetric, where: ColumnElement[bool], source: Filter
     )
 
 
+def _mean_rules(metric: RatioMetric, where: ColumnElement[bool], source: Filterable) -> _Rules:
+    """`pool: mean`: every record with a rate of its own counts; there are no sums to be part of."""
+    matched, _, below = _part(metric.denominator, where, source)
+    _, _, above = _part(metric.numerator, where, source)
+    if below is None or above is None:
+        raise SourceError("`pool: mean` needs a number field on both sides.")
+    if metric.numerator.where.tests:
+        above = case((condition_sql(metric.numerator.where, source), above), else_=0)
+    return _Rules(
+        counted=and_(matched, below != 0, above.is_not(None)),
+        matched=matched,
+        reasons=(
+            (
+                and_(matched, func.coalesce(below, 0) == 0),
+                f"{metric.denominator.field} is 0 or empty",
+            ),
+            (and_(matched, above.is_(None)), f"{metric.numerator.field} is empty"),
+        ),
+        amount=above,
+        denominator_amount=below,
+    )
+
+
 def _milliseconds(source: Filterable, field: str) -> ColumnElement[Any]:
     at = source.column(field)
-    return at * literal(_MS_PER_DAY) if source.types[field] is FieldType.DAY else at
+    return at * literal(MS_PER_DAY) if source.types[field] is FieldType.DAY else at
 
 
 def _conversion_rules(
@@ -330,24 +430,6 @@ def _duration_rules(
     return _Rules(counted, where, tuple(reasons), amount=case((counted, second - first)))
 
 
-def _with_bad_values(rules: _Rules, metric: RecordMetric, source: Filterable) -> _Rules:
-    """The same rules, that first name records with a value that could not be read."""
-    names = source.table.c.bad_fields
-    bad = tuple(
-        (names.contains(f",{field},", autoescape=True), f"{field} can't be read")
-        for field in sorted(fields_of_metric(metric))
-    )
-    return _Rules(
-        rules.counted,
-        rules.matched,
-        (*bad, *rules.reasons),
-        rules.in_numerator,
-        rules.in_denominator,
-        rules.amount,
-        rules.denominator_amount,
-    )
-
-
 def _in_window(source: Filterable, anchor: str, span: Span) -> ColumnElement[bool]:
     at, window = source.column(anchor), span.window
     if source.types[anchor] is FieldType.DAY:
@@ -357,9 +439,3 @@ def _in_window(source: Filterable, anchor: str, span: Span) -> ColumnElement[boo
 
 def _flag(stored: int | None) -> bool | None:
     return None if stored is None else bool(stored)
-
-
-def _time(stored: int | None, kind: FieldType | None) -> datetime | date | None:
-    if stored is None or kind is None:
-        return None
-    return from_day_number(stored) if kind is FieldType.DAY else from_epoch_ms(stored)

@@ -144,7 +144,7 @@ def _span(definition: Definition, row: HistoryRow) -> Span | None:
     bundle, key_result = definition.bundle, definition.key_result
     metric = bundle.metrics[key_result.metric]
     calendar = calendar_of(bundle.project)
-    return span_for(key_result, metric, row.as_of, calendar, row.recorded_at)
+    return span_for(key_result, metric, bundle.metrics, row.as_of, calendar, row.recorded_at)
 
 
 def _tallies(

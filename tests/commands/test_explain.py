@@ -19,9 +19,7 @@ def told(output: str, section: str) -> str:
     return "\n".join(found)
 
 
-def test_a_ratio_is_explained_from_its_parts_to_its_run(
-    synced_company: Any, okr_sync: Any
-) -> None:
+def test_a_ratio_is_explained_from_its_parts_to_its_run(synced_company: Any, okr_sync: Any) -> None:
     """Arithmetic, definition with its place, conditions in words, window, records, pull and run."""
     result = okr_sync("explain", "paid-share")
     assert result.exit_code == 0
@@ -50,9 +48,7 @@ def test_progress_and_pace_are_written_out(synced_company: Any, okr_sync: Any) -
     assert "52.2 points behind the expected progress: severely lagging (more than 33" in arithmetic
 
 
-def test_records_are_listed_with_links(
-    synced_company: Any, okr_sync: Any, tmp_path: Path
-) -> None:
+def test_records_are_listed_with_links(synced_company: Any, okr_sync: Any, tmp_path: Path) -> None:
     """`--records` tells numerator from denominator and links into HubSpot; `--csv` holds the same."""
     found = json.loads(okr_sync("explain", "paid-share", "--records", "--json").output)
     rows = found["records"]

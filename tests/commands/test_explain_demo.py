@@ -65,7 +65,10 @@ def test_the_records_listed_are_those_that_were_counted(demo_project: Path) -> N
             assert total == Decimal(str(number["value"])), name
         flags = dict(flag.partition(":")[::2] for flag in number["quality"])
         left_out = tally["left_out"]
-        for flag, words in (("negative_duration", "lies before"), ("missing_home_currency", "empty")):
+        for flag, words in (
+            ("negative_duration", "lies before"),
+            ("missing_home_currency", "home_currency is empty"),
+        ):
             told = sum(n for reason, n in left_out.items() if words in reason)
             assert told == int(flags.get(flag, 0)), (name, flag)
         traced += 1

@@ -111,7 +111,8 @@ metrics:
 """,
     )
     synced_company.write(
-        "okrs/web.yaml", "team: web\ncycle: 2026-Q1\nobjectives: [{id: o, title: T, key_results: []}]\n"
+        "okrs/web.yaml",
+        "team: web\ncycle: 2026-Q1\nobjectives: [{id: o, title: T, key_results: []}]\n",
     )
     found = json.loads(okr_sync("preview", "leads", "--json").output)
     assert [pull["dataset"] for pull in found["pulled"]] == ["hubspot.contacts"]
@@ -169,9 +170,7 @@ def test_without_warehouse_and_without_pulls_there_is_no_number(
     assert "has not been read completely yet" in result.output
 
 
-def test_a_cycle_that_has_not_begun_has_nothing_to_measure(
-    at_company: Any, okr_sync: Any
-) -> None:
+def test_a_cycle_that_has_not_begun_has_nothing_to_measure(at_company: Any, okr_sync: Any) -> None:
     """Next year's key result is valid, and the preview says when there will be something to see."""
     okrs = (at_company.project / "okrs" / "sales.yaml").read_text(encoding="utf-8")
     at_company.write("okrs/sales.yaml", okrs.replace("cycle: 2026-Q1", "cycle: 2199-Q1"))
