@@ -10,7 +10,7 @@ Exit status: 0 fine, 1 something failed, 2 wrong use.
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -235,10 +235,52 @@ def explain(
     )
 
 
+@main.command()
+@click.argument("key_result")
+@click.argument("value", required=False)
+@click.option("--reason", help="Why the measured number doesn't count; shown with the number.")
+@click.option("--until", type=_Day(), help="The last as-of day on which the value counts.")
+@click.option("--from", "first", type=_Day(), help="The first such day. Default: today.")
+@click.option("--author", help="Who says so. Default: your user name.")
+@click.option("--withdraw", is_flag=True, help="Take the last override back instead.")
+@project_option
+@json_option
+@click.pass_context
+def override(
+    ctx: click.Context,
+    key_result: str,
+    value: str | None,
+    reason: str | None,
+    until: date | None,
+    first: date | None,
+    author: str | None,
+    withdraw: bool,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Set a number by hand, for a reason and until a day; the automatic one goes on beneath it."""
+    from okr_sync.commands.override import Asked, run_override, run_withdraw
+
+    if withdraw:
+        if any(given is not None for given in (value, reason, until, first, author)):
+            raise UsageError("--withdraw takes the last override back and needs nothing else.")
+        ctx.exit(run_withdraw(folder, key_result, as_json))
+    if value is None or reason is None or until is None:
+        raise UsageError("An override needs a VALUE, a --reason and --until DAY.")
+    ctx.exit(run_override(folder, key_result, Asked(value, reason, until, first, author), as_json))
+
+
 def _sandbox_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.option("--hubspot-port", type=int, default=0, help="Default: a free port."),
-        click.option("--ga4-port", type=int, default=0, help="gRPC. Default: a free port."),
+        click.option("--ga4-port", type=int, default=0, help="Default: a free port."),
+        click.option(
+            "--ga4-transport",
+            type=click.Choice(["grpc", "rest"]),
+            default="grpc",
+            show_default=True,
+            help="How GA4 is served; REST asks for a bearer token as Google does.",
+        ),
         click.option(
             "--rate-limits/--no-rate-limits",
             default=True,
@@ -262,6 +304,7 @@ def sandbox(
     command: tuple[str, ...],
     hubspot_port: int,
     ga4_port: int,
+    ga4_transport: Literal["grpc", "rest"],
     rate_limits: bool,
 ) -> None:
     """Serve HubSpot and GA4 from a folder of files, on this machine only.
@@ -278,6 +321,7 @@ def sandbox(
             command,
             hubspot_port=hubspot_port,
             ga4_port=ga4_port,
+            ga4_transport=ga4_transport,
             rate_limits=rate_limits,
         )
     )
