@@ -19,6 +19,7 @@ from okr_sync.metrics.formula import Formula, FormulaError, parse_formula
 ReadInput = Callable[[str, MappingNode], None]
 """Reads a metric written in place, under the name that it gets."""
 
+_LONGEST_NAME = 200  # what the column `metric` of metric_value holds
 _FUNCTIONS = ("min", "max")
 _GRAMMAR = "Use numbers, names of inputs, + - * /, parentheses, min() and max()."
 _INPUTS = "Give each name a metric, as in `inputs: {won: won_deals, lost: lost_deals}`."
@@ -90,6 +91,14 @@ def _check_input_name(name: str) -> None:
 
 def _read_input(fields: Fields, node: Node, name: str, read_input: ReadInput) -> str | None:
     if isinstance(node, MappingNode):
+        if len(name) > _LONGEST_NAME:
+            fields.findings.error(
+                node.position,
+                "too-long",
+                f"The name of this metric would be {quoted(name)}, which is too long to keep.",
+                "Define it in metrics.yaml under a shorter name, and use that.",
+            )
+            return None
         read_input(name, node)
         return name
     if not isinstance(node, ScalarNode) or not node.text.strip():

@@ -7,7 +7,7 @@ Belongs here: the order of reading, and what a finding takes out of use. Does no
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from okr_sync.config import formula_rules, rules
+from okr_sync.config import formula_rules, goal_rules, governance, metric_rules, rules
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.findings import Draft, Findings
 from okr_sync.config.hashes import config_hash
@@ -17,6 +17,7 @@ from okr_sync.config.okr_reader import read_okr_file
 from okr_sync.config.problems import Problem, Severity
 from okr_sync.config.project_files import FileRole, ProjectFiles, read_files
 from okr_sync.config.project_reader import PROJECT_FILE, ProjectReading, read_project
+from okr_sync.config.rule_settings import RuleSettings
 from okr_sync.config.yaml_reader import Node, read_yaml
 from okr_sync.errors import ConfigError
 
@@ -34,7 +35,7 @@ def load_project(folder: Path) -> Bundle:
 
     Raises ConfigError only where there is no usable okr_sync.yaml; its text holds every problem.
     """
-    inspection = inspect_project(folder)
+    inspection = _inspect(folder, is_reviewed=False)
     if inspection.bundle is not None:
         return inspection.bundle
     errors = [p for p in inspection.problems if p.severity is Severity.ERROR]
@@ -43,10 +44,15 @@ def load_project(folder: Path) -> Bundle:
 
 
 def inspect_project(folder: Path) -> Inspection:
-    """Read everything in the folder and find everything that is wrong with it.
+    """Read everything in the folder and find everything that is wrong or unwise.
 
     Raises ConfigError only if the folder isn't there.
     """
+    return _inspect(folder, is_reviewed=True)
+
+
+def _inspect(folder: Path, *, is_reviewed: bool) -> Inspection:
+    """With `is_reviewed` also what no run needs to know: unused metrics and rules of governance."""
     if not folder.is_dir():
         raise ConfigError(
             f"There is no folder {folder}. Name the folder that holds {PROJECT_FILE}, "
@@ -73,10 +79,14 @@ def inspect_project(folder: Path) -> Inspection:
         contents.key_results += okr_file.key_results
         contents.metrics += okr_file.metrics
         contents.in_place |= {draft.name for draft in okr_file.metrics}
+        reading.rules.ignored |= okr_file.ignored
         if okr_file.unread is not None:
             files.broken[name] = okr_file.unread
     files.texts |= reading.sources.sql_files.texts
-    _apply_rules(contents, files, findings)
+    _apply_rules(folder, contents, files, reading, findings)
+    if is_reviewed:
+        _review(contents, files, reading.rules, findings)
+    findings.problems = [p for p in findings.problems if not reading.rules.silences(p)]
     problems = tuple(sorted(findings.problems, key=lambda p: (p.position, p.rule, p.message)))
     return Inspection(problems, _bundle(folder, files, reading, contents, problems))
 
@@ -125,15 +135,49 @@ def _parse(name: str, files: ProjectFiles, findings: Findings) -> Node | None:
     return root
 
 
-def _apply_rules(contents: _Contents, files: ProjectFiles, findings: Findings) -> None:
+def _apply_rules(
+    folder: Path,
+    contents: _Contents,
+    files: ProjectFiles,
+    reading: ProjectReading,
+    findings: Findings,
+) -> None:
     broken_metrics = [name for name in files.broken if files.roles[name] is FileRole.METRICS]
-    rules.check_names(contents.metrics, "metric", "duplicate-metric", findings)
+    metrics, key_results = contents.metrics, contents.key_results
+    rules.check_names(metrics, "metric", "duplicate-metric", findings)
     rules.check_names(contents.objectives, "objective", "duplicate-id", findings)
-    rules.check_names(contents.key_results, "key result", "duplicate-id", findings)
-    rules.check_objectives(contents.key_results, contents.objectives)
+    rules.check_names(key_results, "key result", "duplicate-id", findings)
+    rules.check_objectives(key_results, contents.objectives)
     rules.check_supports(contents.objectives, findings)
-    formula_rules.check_inputs(contents.metrics, broken_metrics, findings)
-    rules.check_metrics_of(contents.key_results, contents.metrics, broken_metrics, findings)
+    metric_rules.check_files(metrics, reading.sources.fx, reading.sources, folder, findings)
+    formula_rules.check_inputs(metrics, broken_metrics, findings)
+    metric_rules.check_sums(metrics, reading.sources, findings)
+    rules.check_metrics_of(key_results, metrics, broken_metrics, findings)
+    if reading.project is not None:
+        goal_rules.check_goals(key_results, metrics, reading.project, findings)
+
+
+def _review(
+    contents: _Contents, files: ProjectFiles, settings: RuleSettings, findings: Findings
+) -> None:
+    if not any(files.roles[name] is FileRole.OKRS for name in files.broken):
+        # Otherwise a key result that can't be read may use them.
+        metric_rules.check_unused(
+            contents.metrics, contents.key_results, contents.in_place, findings
+        )
+    metric_rules.check_same(contents.metrics, findings)
+    objectives = {draft.name: draft for draft in contents.objectives}
+    governance.check_key_results(
+        [
+            (draft, objectives.get(draft.item.objective_id))
+            for draft in contents.key_results
+            if draft.item is not None
+        ],
+        {draft.name: draft.item for draft in contents.metrics if draft.item is not None},
+        settings,
+        findings,
+    )
+    governance.check_objectives(contents.objectives, contents.key_results, settings, findings)
 
 
 def _bundle(

@@ -14,6 +14,7 @@ from okr_sync.config.identifiers import check_id, check_metric_name, check_objec
 from okr_sync.config.metric_reader import read_metric
 from okr_sync.config.models import AnyMetric, Cycle, KeyResult, Objective, Over
 from okr_sync.config.problems import BadValue, Problem
+from okr_sync.config.rule_settings import read_ignores
 from okr_sync.config.source_reader import Sources
 from okr_sync.config.yaml_reader import MappingNode, Node
 
@@ -71,6 +72,8 @@ class OkrFile:
     metrics: list[Draft[AnyMetric]] = field(default_factory=list)
     """Those written in place, each named by its key result: `team__key_result`."""
     unread: Problem | None = None
+    ignored: set[tuple[str, str]] = field(default_factory=set)
+    """Ids of key results and objectives with the rules that they silence."""
 
     def lose(self, problem: Problem | None) -> None:
         """Note that the file defines something whose id couldn't be read."""
@@ -137,6 +140,7 @@ def _read_objective(node: Node, place: _Place, file: OkrFile, findings: Findings
     title = fields.text("title", required=True)
     owner = fields.text("owner")
     supports = fields.texts("supports", check_objective_reference)
+    ignored = read_ignores(fields)
     items = fields.items("key_results", "key results", required=True)
     fields.finish()
     findings.include(own)
@@ -145,6 +149,7 @@ def _read_objective(node: Node, place: _Place, file: OkrFile, findings: Findings
     if own.first_error is not None and not items:
         file.lose(own.first_error)
     if full_id is not None:
+        file.ignored |= {(full_id, rule) for rule in ignored}
         draft: Draft[Objective] = Draft(full_id, fields.position("id"), node, None)
         if problem is not None:
             draft.reject(problem)
@@ -199,6 +204,7 @@ def _read_key_result(
     shared_with = fields.texts("shared_with", check_id)
     settle = fields.duration("settle")
     revise = fields.duration("revise")
+    ignored = read_ignores(fields)
     fields.finish()
     findings.include(own, full_id)
     if full_id is None:
@@ -206,6 +212,7 @@ def _read_key_result(
         return
     draft: Draft[KeyResult] = Draft(full_id, fields.position("id"), node, None)
     file.key_results.append(draft)
+    file.ignored |= {(full_id, rule) for rule in ignored}
     problem = own.first_error or outer
     if problem is not None:
         draft.reject(problem)

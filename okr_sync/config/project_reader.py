@@ -19,6 +19,7 @@ from okr_sync.config.identifiers import check_currency
 from okr_sync.config.models import FilesSource, Project, SqlSource, StatusThresholds
 from okr_sync.config.okr_reader import Defaults
 from okr_sync.config.problems import BadValue
+from okr_sync.config.rule_settings import RuleSettings, read_rules
 from okr_sync.config.secret_scan import SECRET_RULES, check_environment_name, secret_in_file
 from okr_sync.config.source_reader import SECRET_KEYS, Sources, read_sources
 from okr_sync.config.wording import advice, not_supported, quoted
@@ -52,6 +53,7 @@ class ProjectReading:
 
     project: Project | None = None
     sources: Sources = field(default_factory=Sources)
+    rules: RuleSettings = field(default_factory=RuleSettings)
     defaults: Defaults = field(
         default_factory=lambda: Defaults(1, _DEFAULT_SETTLE, _DEFAULT_REVISE)
     )
@@ -88,6 +90,7 @@ def read_project(root: Node, findings: Findings) -> ProjectReading:
     warehouse_url_env = _read_warehouse(fields)
     status = _read_status(fields)
     source_findings = Findings()
+    reading.rules = read_rules(fields)
     reading.sources = read_sources(fields, source_findings)
     reading.sources.fx = _read_fx(fields, reading.sources, source_findings)
     fields.finish()
@@ -180,6 +183,7 @@ def _read_fx(fields: Fields, sources: Sources, findings: Findings) -> str | None
                 )
         except BadValue as bad:
             own.bad(fields.position("fx"), bad)
+    sources.fx_position = fields.position("fx") if fields.has("fx") else None
     sources.fx_is_broken = own.first_error is not None
     findings.include(own)
     return None if sources.fx_is_broken else text

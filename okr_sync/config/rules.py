@@ -1,4 +1,4 @@
-"""Rules across definitions: names used twice, names that don't exist, goals that can't be.
+"""Rules across definitions: names used twice and names that don't exist.
 
 Belongs here: what only shows when all files have been read. Does not belong here: what one mapping
 shows alone (readers).
@@ -8,20 +8,17 @@ Every rule takes drafts, adds to `findings`, and rejects the drafts that can't b
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from decimal import Decimal
 from typing import TypeVar
 
 from okr_sync.config.findings import Draft, Findings
 from okr_sync.config.models import (
     AnyMetric,
-    ConversionMetric,
-    Goal,
     KeyResult,
     Objective,
     Position,
 )
 from okr_sync.config.wording import advice, listed, quoted
-from okr_sync.config.yaml_reader import ListNode, MappingNode, Node, ScalarNode
+from okr_sync.config.yaml_reader import MappingNode, Node
 
 T = TypeVar("T")
 
@@ -80,7 +77,7 @@ def check_supports(objectives: Sequence[Draft[Objective]], findings: Findings) -
             if team in teams and supported not in names:
                 of_team = [name for name in names if name.startswith(f"{team}/")]
                 findings.warn(
-                    _place(draft.node, ("supports",)),
+                    place_of(draft.node, ("supports",)),
                     "unknown-objective",
                     f"The team `{team}` has no objective {quoted(supported)}.",
                     advice(supported, of_team),
@@ -93,7 +90,7 @@ def check_metrics_of(
     broken_files: Collection[str],
     findings: Findings,
 ) -> None:
-    """Every key result needs a metric that exists and is valid, and a goal that the metric can reach.
+    """Every key result needs a metric that exists and is valid.
 
     `broken_files` are metrics files that couldn't be read: a missing metric may be in one of them.
     """
@@ -104,7 +101,7 @@ def check_metrics_of(
             continue
         own = Findings()
         same = known.get(key_result.metric)
-        position = _place(draft.node, ("metric",))
+        position = place_of(draft.node, ("metric",))
         if same is None:
             own.error(
                 position,
@@ -120,8 +117,6 @@ def check_metrics_of(
                 f"Its metric {quoted(key_result.metric)} can't be used, for a reason at {place}.",
                 "Mend the metric there.",
             )
-        else:
-            _check_goal(key_result.goal, same[0].item, key_result.unit, draft.node, own)
         if own.first_error is not None:
             draft.reject(own.first_error)
         findings.include(own, draft.name)
@@ -135,54 +130,6 @@ def advice_on_metric(name: str, known: Mapping[str, object], broken_files: Colle
     return advice(name, known, "Define it in metrics.yaml or a file of the folder metrics/.")
 
 
-def _check_goal(
-    goal: Goal, metric: AnyMetric, unit: str | None, node: Node, findings: Findings
-) -> None:
-    numbers = [goal.baseline, goal.target, goal.low, goal.high]
-    largest = max((abs(number) for number in numbers if number is not None), default=Decimal(0))
-    if largest <= 1:
-        return
-    position, text = _first_above_one(node, goal)
-    if isinstance(metric, ConversionMetric):
-        findings.error(
-            position,
-            "goal-beyond-conversion",
-            f"A conversion lies between 0% and 100%, so it never reaches {quoted(text)}.",
-            f"Did you mean `{text}%`?" if "%" not in text else "Write a share up to 100%.",
-        )
-    elif (unit or metric.unit) in ("percent", "%") and "%" not in text:
-        findings.warn(
-            position,
-            "percent-sign",
-            f"{quoted(text)} with the unit percent means {format(largest * 100, 'f')}%.",
-            f"If {text} percent is meant, write `{text}%`.",
-        )
-
-
-def _first_above_one(node: Node, goal: Goal) -> tuple[Position, str]:
-    """Where the goal names a number beyond 1, and how it was written."""
-    numbers = {
-        "from": goal.baseline,
-        "to": goal.target,
-        "at_least": goal.low,
-        "at_most": goal.high,
-    }
-    for key, number in numbers.items():
-        written = node_at(node, ("goal", key))
-        if isinstance(written, ScalarNode) and _is_beyond_one(number):
-            return written.position, written.text.strip()
-    between = node_at(node, ("goal", "between"))
-    if isinstance(between, ListNode):
-        for item, number in zip(between.items, (goal.low, goal.high), strict=True):
-            if isinstance(item, ScalarNode) and _is_beyond_one(number):
-                return item.position, item.text.strip()
-    raise ValueError("no number of the goal lies beyond 1")
-
-
-def _is_beyond_one(number: Decimal | None) -> bool:
-    return number is not None and abs(number) > 1
-
-
 def node_at(node: Node, path: tuple[str, ...]) -> Node | None:
     """What stands under these keys, one below the other; None if nothing does."""
     found: Node | None = node
@@ -193,6 +140,7 @@ def node_at(node: Node, path: tuple[str, ...]) -> Node | None:
     return found
 
 
-def _place(node: Node, path: tuple[str, ...]) -> Position:
+def place_of(node: Node, path: tuple[str, ...]) -> Position:
+    """Where that stands, or the whole of `node` if nothing is there."""
     found = node_at(node, path)
     return node.position if found is None else found.position

@@ -18,6 +18,7 @@ from okr_sync.config.models import (
     FilesSource,
     Ga4Source,
     HubSpotSource,
+    Position,
     Source,
     SqlSource,
 )
@@ -46,6 +47,7 @@ class Sources:
     sql_files: SqlFiles = field(default_factory=SqlFiles)
     fx: str | None = None
     fx_is_broken: bool = False
+    fx_position: Position | None = None
 
 
 def read_sources(fields: Fields, findings: Findings) -> Sources:
