@@ -13,6 +13,25 @@ import pytest
 from connectors.sandbox.serve import Sandbox
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 
+# --- options: how much the tests that draw at random draw ------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The amounts that fit a run of all tests are the defaults; a release takes more."""
+    parser.addoption(
+        "--crash-instants",
+        type=int,
+        default=8,
+        help="how often a writer is killed at a random instant, for each kind of write and engine",
+    )
+    parser.addoption(
+        "--simulation-seeds",
+        type=int,
+        default=1000,
+        help="how many simulated histories of overlapping, failing runs are played",
+    )
+
+
 # --- warehouses: every test that asks for `warehouse_url` or `warehouse` runs on both engines -----
 
 

@@ -5,11 +5,11 @@ published instead of the measured number (sync.observe) or the command.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.locks import Lock, hold
@@ -49,18 +49,21 @@ def add_override(
     until_day: date,
     recorded_at: datetime,
 ) -> Override:
-    """Record an override and return it; it shows with the next run. ValueError if it has no day."""
+    """Record an override and return it; it shows with the next run. ValueError if it has no day.
+
+    The same again, as after a command that was killed before it could answer, is the same override.
+    """
     if until_day < from_day:
         raise ValueError(f"an override until {until_day} can't begin on {from_day}")
     table = value_override
+    own = select(table).where(table.c.key_result_id == key_result_id)
     with warehouse.write() as connection:
         hold(connection, Lock.PUBLISH)  # two at once must not take the same number
-        last = connection.scalar(
-            select(func.max(table.c.override_id)).where(table.c.key_result_id == key_result_id)
-        )
+        found = connection.execute(own.order_by(table.c.override_id.desc()).limit(1)).mappings()
+        last = next((Override(**row) for row in found), None)
         added = Override(
             key_result_id,
-            (last or 0) + 1,
+            last.override_id + 1 if last else 1,
             value,
             reason,
             author,
@@ -68,6 +71,10 @@ def add_override(
             until_day,
             recorded_at,
         )
+        if last is not None and added == replace(
+            last, override_id=added.override_id, recorded_at=recorded_at
+        ):
+            return last
         connection.execute(insert(table), [asdict(added)])
     return added
 

@@ -1,0 +1,115 @@
+"""Writers that are killed at every boundary and at random instants: nothing lost, doubled or half.
+
+The trials are in harness.py. `pytest --crash-instants 200 tests/crash` makes more random ones.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.sandbox.serve import Sandbox
+
+HARNESS = Path(__file__).with_name("harness.py")
+ALL = 1_000_000
+SEED = 20261006
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder in memory where there is one: trials write small files by the hundred."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as made:
+        yield Path(made)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest) -> str:
+    """The server that the harness makes its databases on; nothing for files of SQLite."""
+    if request.param == "sqlite":
+        return ""
+    return str(request.getfixturevalue("postgresql_server"))
+
+
+def trials(
+    scenario: str, server: str, folder: Path, *, boundaries: int = ALL, instants: int = 0
+) -> dict[str, Any]:
+    """What came of a scenario's trials."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(HARNESS),
+            scenario,
+            server,
+            str(folder),
+            str(boundaries),
+            str(instants),
+            str(SEED),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("scenario", "commits"),
+    [("publish", 3), ("backfill", 5), ("override", 1), ("migration", 1), ("upgrade", 1)],
+)
+def test_a_writer_that_is_killed_at_any_boundary(
+    scenario: str, commits: int, server: str, folder: Path
+) -> None:
+    """Before and after every statement and commit: whole transactions only, and mended by rerunning.
+
+    Of a publish all of its tables change in one commit: beside it only the run's beginning and end
+    are commits of their own.
+    """
+    found = trials(scenario, server, folder)
+    assert found["problems"] == []
+    assert found["commits"] == commits
+    assert found["boundaries"] > 2 * commits
+
+
+@pytest.mark.parametrize("scenario", ["publish", "backfill", "upgrade"])
+def test_a_writer_that_is_killed_at_random_instants(
+    scenario: str, server: str, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    """Also between the boundaries that the hooks know."""
+    instants = int(request.config.getoption("--crash-instants"))
+    found = trials(scenario, server, folder, boundaries=0, instants=instants)
+    assert found["problems"] == []
+    assert found["killed_at_instants"] > 0
+
+
+def test_a_publish_in_three_transactions_is_found_out(server: str, folder: Path) -> None:
+    """The negative control: these trials do tell a publish that isn't atomic."""
+    problems = trials("split", server, folder, boundaries=12)["problems"]
+    assert any("half of something was written" in one for one in problems)
+    assert any("is not the latest revision of the newest day" in one for one in problems)
+
+
+@pytest.mark.parametrize("scenario", ["sync", "sync_backfill"])
+def test_a_sync_that_is_killed(
+    scenario: str,
+    server: str,
+    folder: Path,
+    sandbox: Sandbox,
+    company: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    """The whole command, pulls included, at some of its boundaries (at all with --crash-instants)."""
+    monkeypatch.setenv("CRASH_PROJECT", str(company.project))
+    asked = int(request.config.getoption("--crash-instants"))
+    found = trials(scenario, server, folder, boundaries=asked // 2, instants=asked // 4)
+    assert found["problems"] == []
