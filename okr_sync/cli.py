@@ -88,14 +88,64 @@ def main() -> None:
 
 
 @main.command()
+@click.argument(
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("."),
+    metavar="[DIR]",
+)
+@click.option("--time-zone", help="Whose midnight ends a day, such as Europe/London. Default: UTC.")
+@click.option("--currency", help="What money is in, such as EUR. Default: USD.")
+@click.option("--ga4-property", help="The number of the GA4 property. Default: the demo's.")
+@click.option(
+    "--source",
+    "sources",
+    type=click.Choice(["hubspot", "ga4"]),
+    multiple=True,
+    help="Where numbers come from; may be given twice. Default: both.",
+)
+@click.pass_context
+def init(
+    ctx: click.Context,
+    directory: Path,
+    time_zone: str | None,
+    currency: str | None,
+    ga4_property: str | None,
+    sources: tuple[str, ...],
+) -> None:
+    """Write a commented starter project to DIR (default: the working directory).
+
+    On a terminal it asks for what no option says. It never overwrites a file.
+    """
+    from okr_sync.commands.init import Answers, run_init
+
+    ctx.exit(run_init(directory, Answers(time_zone, currency, ga4_property, sources)))
+
+
+@main.command()
+@project_option
+@json_option
+@click.option("--sarif", "as_sarif", is_flag=True, help="Print SARIF 2.1.0, for code review.")
+@click.option("--live", is_flag=True, help="Also ask the sources whether what is bound exists.")
+@click.pass_context
+def check(ctx: click.Context, folder: Path, as_json: bool, as_sarif: bool, live: bool) -> None:
+    """Report every problem in the project's files at once: where, what, and what to do."""
+    if as_json and as_sarif:
+        raise UsageError("Give either --json or --sarif, not both.")
+    from okr_sync.commands.check import run_check
+
+    ctx.exit(run_check(folder, as_json=as_json, as_sarif=as_sarif, live=live))
+
+
+@main.command()
 @project_option
 @json_option
 @click.pass_context
-def check(ctx: click.Context, folder: Path, as_json: bool) -> None:
-    """Report every problem in the project's files at once: where, what, and what to do."""
-    from okr_sync.commands.check import run_check
+def doctor(ctx: click.Context, folder: Path, as_json: bool) -> None:
+    """Look at credentials, scopes, quotas, clock, warehouse and versions, with what to do."""
+    from okr_sync.commands.doctor import run_doctor
 
-    ctx.exit(run_check(folder, as_json))
+    ctx.exit(run_doctor(folder, as_json))
 
 
 @main.command()

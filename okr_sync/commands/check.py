@@ -5,25 +5,46 @@ them (config).
 """
 
 import json
+import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
+from okr_sync.commands.check_formats import as_object, as_sarif_log
+from okr_sync.commands.check_warehouse import sandbagging_problems
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import Inspection, inspect_project
-from okr_sync.config.problems import Problem, Severity
+from okr_sync.config.problems import Severity
 
 
-def run_check(folder: Path, as_json: bool) -> int:
+def run_check(
+    folder: Path, *, as_json: bool = False, as_sarif: bool = False, live: bool = False
+) -> int:
     """Print every problem in the project's files; 0 if none is an error, else 1.
 
     As JSON: a list of objects with file, line, column, severity, rule, message, fix, key_result_id.
-    Raises ConfigError if the folder isn't there.
+    With `live` the sources are asked too whether what the bindings name exists. Raises ConfigError
+    if the folder isn't there.
     """
     inspection = inspect_project(folder)
-    if as_json:
-        click.echo(json.dumps([_as_object(p) for p in inspection.problems], indent=2))
+    bundle = inspection.bundle
+    if bundle is not None:
+        more = sandbagging_problems(bundle, inspection.settings)
+        if live:
+            # Imported late: connectors load their vendors' SDKs.
+            from okr_sync.commands.check_live import live_problems
+
+            more += live_problems(bundle, os.environ)
+        problems = sorted(
+            [*inspection.problems, *more], key=lambda p: (p.position, p.rule, p.message)
+        )
+        inspection = replace(inspection, problems=tuple(problems))
+    if as_sarif:
+        click.echo(json.dumps(as_sarif_log(inspection.problems), indent=2))
+    elif as_json:
+        click.echo(json.dumps([as_object(p) for p in inspection.problems], indent=2))
     else:
         _print_for_people(inspection)
     return 1 if _count(inspection, Severity.ERROR) else 0
@@ -31,19 +52,6 @@ def run_check(folder: Path, as_json: bool) -> int:
 
 def _count(inspection: Inspection, severity: Severity) -> int:
     return sum(problem.severity is severity for problem in inspection.problems)
-
-
-def _as_object(problem: Problem) -> dict[str, str | int | None]:
-    return {
-        "file": problem.position.file,
-        "line": problem.position.line,
-        "column": problem.position.column,
-        "severity": problem.severity.value,
-        "rule": problem.rule,
-        "message": problem.message,
-        "fix": problem.fix,
-        "key_result_id": problem.key_result_id,
-    }
 
 
 def _print_for_people(inspection: Inspection) -> None:

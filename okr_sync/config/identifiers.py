@@ -51,6 +51,12 @@ def check_objective_reference(text: str) -> str:
     return text
 
 
+def in_place_name(key_result_id: str) -> str:
+    """The name of a metric that is written in its key result."""
+    # Ids hold single hyphens and no underscore, so different key results get different names.
+    return key_result_id.replace("-", "_").replace("/", "__")
+
+
 def check_currency(text: str) -> str:
     """A currency's code as written, or BadValue."""
     if re.fullmatch(r"[A-Z]{3}", text):

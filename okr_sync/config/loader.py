@@ -28,6 +28,7 @@ class Inspection:
 
     problems: tuple[Problem, ...]
     bundle: Bundle | None
+    settings: RuleSettings = field(default_factory=RuleSettings)
 
 
 def load_project(folder: Path) -> Bundle:
@@ -88,7 +89,8 @@ def _inspect(folder: Path, *, is_reviewed: bool) -> Inspection:
         _review(contents, files, reading.rules, findings)
     findings.problems = [p for p in findings.problems if not reading.rules.silences(p)]
     problems = tuple(sorted(findings.problems, key=lambda p: (p.position, p.rule, p.message)))
-    return Inspection(problems, _bundle(folder, files, reading, contents, problems))
+    bundle = _bundle(folder, files, reading, contents, problems)
+    return Inspection(problems, bundle, reading.rules)
 
 
 @dataclass

@@ -25,7 +25,7 @@ _AGGREGATIONS = (
     "count", "sum", "average", "median", "min", "max", "count_distinct", "p90",
 )  # fmt: skip
 _PERCENTILE = re.compile(r"p[1-9][0-9]?")
-_OF_ANYTHING = ("count_distinct", "min", "max")
+_OF_ANYTHING = ("count_distinct",)
 _OF_DURATIONS = tuple(name for name in _AGGREGATIONS if not name.startswith("count"))
 _SYNONYMS = {
     "avg": "average", "mean": "average", "total": "sum", "distinct": "count_distinct",

@@ -10,7 +10,12 @@ from datetime import timedelta
 from okr_sync.config.fields import Fields, shape
 from okr_sync.config.findings import Draft, Findings
 from okr_sync.config.goal_reader import read_cycle, read_goal, read_over
-from okr_sync.config.identifiers import check_id, check_metric_name, check_objective_reference
+from okr_sync.config.identifiers import (
+    check_id,
+    check_metric_name,
+    check_objective_reference,
+    in_place_name,
+)
 from okr_sync.config.metric_reader import read_metric
 from okr_sync.config.models import AnyMetric, Cycle, KeyResult, Objective, Over
 from okr_sync.config.problems import BadValue, Problem
@@ -254,8 +259,7 @@ def _read_metric_of(
     node = fields.value("metric", required=True, hint="Name a metric of metrics.yaml.")
     if not isinstance(node, MappingNode):
         return None if node is None else fields.parsed("metric", check_metric_name)
-    # Ids hold single hyphens and no underscore, so different key results get different names.
-    name = (key_result_id or "").replace("-", "_").replace("/", "__")
+    name = in_place_name(key_result_id or "")
     metric_findings = Findings()
     inputs: list[Draft[AnyMetric]] = []
     metric = read_metric(name, node, sources, metric_findings, inputs)
