@@ -12,7 +12,13 @@ from connectors.base import Progress, PullResult, unwatched
 from connectors.files.folder import DataFile, files_of, fingerprint
 from connectors.files.rows import FileRows, open_rows
 from connectors.tabular.columns import BoundColumn, inferred_column, missing_column, typed_column
-from connectors.tabular.mirroring import TextRow, confirm_dataset, replace_dataset
+from connectors.tabular.mirroring import (
+    TextRow,
+    confirm_dataset,
+    records_of,
+    replace_records,
+    types_of,
+)
 from connectors.tabular.pulls import Pulled, report_pull
 from connectors.tabular.values import Inference
 from okr_sync.config.models import FilesSource
@@ -91,12 +97,12 @@ class FilesConnector:
                 )
             return count
 
-        names = [name for name, one in columns.items() if one.type is not None]
-        done.rows = replace_dataset(
+        types = types_of(columns)
+        done.rows = replace_records(
             warehouse,
             need,
             columns,
-            _rows(tables, names),
+            records_of(_rows(tables, sorted(types)), types),
             expected=expected,
             known=known,
             state=state,

@@ -11,6 +11,8 @@ from datetime import datetime
 from connectors.base import Progress, PullResult, unwatched
 from connectors.endpoints import resolve_endpoint
 from connectors.hubspot.account import AccountDetails, read_account
+from connectors.hubspot.associations import AssociationReader
+from connectors.hubspot.emails import EMAILS, pull_emails
 from connectors.hubspot.paths import Paths
 from connectors.hubspot.pull import DatasetPull, PullReport
 from connectors.hubspot.records import RecordReader
@@ -51,6 +53,8 @@ class HubSpotConnector:
     ) -> PullResult:
         """Bring the mirror of one object up to date, as of `now`, with the fields that are needed.
 
+        The object is any that HubSpot has (contacts, tickets, p123_cars, 2-345), with associations if
+        they are needed, or `marketing_emails`.
         `rows` is how many records the mirror then holds and `rows_expected` how many HubSpot counts.
         A failure of HubSpot's, or a read that could not be proven complete, comes back in `error`
         and leaves the mirror as it was.
@@ -88,16 +92,31 @@ class HubSpotConnector:
     def _pulled(
         self, need: RecordsNeed, warehouse: Warehouse, now: datetime, progress: Progress
     ) -> PullReport:
-        transport = self._connected()
+        transport = self.transport()
         if self._account is None:
             self._account = read_account(transport, self._paths)
+        if need.dataset == EMAILS:
+            return pull_emails(
+                transport, self._paths, need, warehouse, self._account, now, progress
+            )
         bound = read_schema(transport, self._paths, need)
         types = {name: one.type for name, one in bound.items() if one.type is not None}
         reader = RecordReader(transport, self._paths, need.source, need.dataset, types)
-        pull = DatasetPull(reader, warehouse, need.source, need.dataset, self._account, bound, now)
+        pull = DatasetPull(
+            reader,
+            warehouse,
+            need.source,
+            need.dataset,
+            self._account,
+            bound,
+            now,
+            AssociationReader(transport, self._paths, need.source, need.dataset),
+            need.associations,
+        )
         return pull.run(progress)
 
-    def _connected(self) -> Transport:
+    def transport(self) -> Transport:
+        """The connection, opened on first use. Raises SourceError without a usable token."""
         if self._transport is None:
             name, variable = self._source.name, self._source.token_env
             token = self._environ.get(variable, "").strip()

@@ -11,14 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Table
+from sqlalchemy import Table, select
 
 from connectors.base import Progress
 from connectors.hubspot.account import AccountDetails
+from connectors.hubspot.associations import AssociationReader, Ties
 from connectors.hubspot.proof import INDEX_LAG, Holding, archived_in, expected_count
 from connectors.hubspot.records import RecordReader, TooManyChangesError
 from connectors.hubspot.schema import BoundProperty
 from okr_sync.errors import IncompletePullError
+from okr_sync.warehouse.association_store import (
+    associations_filled_at,
+    change_associations,
+    forget_associations,
+    replace_associations,
+)
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.encoding import epoch_ms
 from okr_sync.warehouse.mirror import (
@@ -77,8 +84,12 @@ class DatasetPull:
         account: AccountDetails,
         bound: Mapping[str, BoundProperty],
         now: datetime,
+        associations: AssociationReader,
+        to_objects: Collection[str],
     ) -> None:
         self._reader = reader
+        self._associations = associations
+        self._to_objects = sorted(to_objects)
         self._warehouse = warehouse
         self._source = source
         self._dataset = dataset
@@ -92,6 +103,10 @@ class DatasetPull:
         with warehouse.read() as connection:
             self._known = state_of(connection, source, dataset)
             self._before = fields_of(connection, source, dataset)
+            self._filled = {
+                name: associations_filled_at(connection, source, dataset, name)
+                for name in self._to_objects
+            }
 
     def run(self, progress: Progress) -> PullReport:
         """Bring the mirror up to date. Raises SourceError and its kin, and then changes nothing."""
@@ -112,7 +127,11 @@ class DatasetPull:
                 return True
             if before.filled_at <= self._now - REREAD_AFTER:
                 return True
-        return False
+        # An association may come and go without a change of the record at either end.
+        return any(
+            filled_at is None or filled_at <= self._now - REREAD_AFTER
+            for filled_at in self._filled.values()
+        )
 
     # --- the changes since the last time ---
 
@@ -170,6 +189,8 @@ class DatasetPull:
             name: FieldState(one.type, self._filled_at(name, one), one.error)
             for name, one in self._bound.items()
         }
+        touched = {str(row["id"]) for row in rows}
+        ties = self._ties_of(touched)
         # A worker whose clock was set back must not move the cursor back with it.
         state = self._state(max(high, cursor_at))
         with self._warehouse.write() as connection:
@@ -184,6 +205,11 @@ class DatasetPull:
                 state=state,
             )
             self._check(held, expected)
+            for name, mine in ties.items():
+                change_associations(
+                    connection, self._source, self._dataset, name, touched | set(gone), mine
+                )
+            forget_associations(connection, self._source, self._dataset, self._to_objects)
         return PullReport(held, expected, cursor_at, max(high, cursor_at))
 
     def _filled_at(self, name: str, one: BoundProperty) -> datetime | None:
@@ -280,6 +306,11 @@ class DatasetPull:
             name: FieldState(one.type, started_at if one.type else None, one.error)
             for name, one in self._bound.items()
         }
+        ties: dict[str, Ties] = {}
+        if self._to_objects:
+            with self._warehouse.read() as connection:
+                ids = set(connection.scalars(select(stage.c.id)))
+            ties = self._ties_of(ids)
         with self._warehouse.write() as connection:
             held = commit_full_read(
                 connection,
@@ -291,9 +322,18 @@ class DatasetPull:
                 state=self._state(high),
             )
             self._check(held, expected)
+            for name, mine in ties.items():
+                replace_associations(
+                    connection, self._source, self._dataset, name, mine, started_at
+                )
+            forget_associations(connection, self._source, self._dataset, self._to_objects)
         return PullReport(held, expected, None, high)
 
     # --- both ---
+
+    def _ties_of(self, ids: Collection[str]) -> dict[str, Ties]:
+        """The associations of these records, by the object at the other end."""
+        return {name: self._associations.read(name, ids) for name in self._to_objects}
 
     def _present(self) -> datetime:
         """The present instant by the clock that the pull was given."""

@@ -15,7 +15,10 @@ from typing import Any
 from connectors.sandbox.hubspot_properties import PropertyType
 from connectors.sandbox.records import Record, RecordTable
 
-STANDARD_OBJECTS = ("contacts", "companies", "deals", "tickets", "products", "line_items")
+STANDARD_OBJECTS = (
+    *("contacts", "companies", "deals", "leads", "tickets", "products", "line_items"),
+    "feedback_submissions",
+)
 _SINGULAR = {"companies": "company"}
 _TYPE_IDS = {
     "0-1": "contacts",
@@ -24,6 +27,8 @@ _TYPE_IDS = {
     "0-5": "tickets",
     "0-7": "products",
     "0-8": "line_items",
+    "0-19": "feedback_submissions",
+    "0-136": "leads",
 }
 
 

@@ -193,7 +193,9 @@ class HubSpotSandbox:
 
 
 _WITHOUT_OWN_SCOPE = {"tickets": "tickets", "products": "e-commerce"}
-_WITH_OWN_SCOPE: Sequence[str] = ("contacts", "companies", "deals", "line_items")
+_WITH_OWN_SCOPE: Sequence[str] = (
+    *("contacts", "companies", "deals", "leads", "line_items", "feedback_submissions"),
+)
 
 
 def _object_scopes(object_type: str) -> tuple[str, ...]:

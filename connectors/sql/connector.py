@@ -24,7 +24,7 @@ from connectors.sql.reading import (
 )
 from connectors.sql.results import only_row
 from connectors.tabular.columns import BoundColumn, inferred_column, missing_column, typed_column
-from connectors.tabular.mirroring import TextRow, replace_dataset
+from connectors.tabular.mirroring import TextRow, records_of, replace_records, types_of
 from connectors.tabular.pulls import Pulled, report_pull
 from connectors.tabular.values import Inference, text_of
 from okr_sync.config.models import SqlSource
@@ -80,7 +80,8 @@ class SqlConnector:
     def close(self) -> None:
         """Nothing is kept open between pulls."""
 
-    def _reading(self) -> AbstractContextManager[Reading]:
+    def reading(self) -> AbstractContextManager[Reading]:
+        """A connection that can't write, for as long as it is entered. Raises SourceError."""
         address: Address = read_address(self._source, self._environ)
         # Imported when used: who reads no PostgreSQL needs no driver for it.
         if address.is_sqlite:
@@ -104,16 +105,17 @@ class SqlConnector:
         with warehouse.read() as connection:
             known = state_of(connection, need.source, need.dataset)
         try:
-            with self._reading() as reading:
+            with self.reading() as reading:
                 found = find_table(reading, need.source, need.dataset)
                 count = self._count(reading, found, need, done)
                 columns = _bound(reading, found, need, done)
+                types = types_of(columns)
                 done.requests += 1
-                done.rows = replace_dataset(
+                done.rows = replace_records(
                     warehouse,
                     need,
                     columns,
-                    _rows(reading, found, [name for name in columns if columns[name].type]),
+                    records_of(_rows(reading, found, sorted(types)), types),
                     expected=lambda: count,
                     known=known,
                     state=DatasetState(now, now, None, None, None),
@@ -154,7 +156,7 @@ class SqlConnector:
     ) -> None:
         results: list[QueryResult] = []
         refusals: dict[str, str] = {}
-        with self._reading() as reading:
+        with self.reading() as reading:
             for query in dict.fromkeys(need.queries):
                 key = query_key(query.text)
                 # What failed for one day fails for the next, after as long a wait.

@@ -34,11 +34,11 @@ _STAGE_LIVES: Final = timedelta(days=1)
 _ID_DIGITS: Final = 24
 
 
-def replace_dataset(
+def replace_records(
     warehouse: Warehouse,
     need: RecordsNeed,
     columns: Mapping[str, BoundColumn],
-    rows: Iterable[TextRow],
+    records: Iterable[Row],
     *,
     expected: Callable[[], int],
     known: DatasetState | None,
@@ -46,13 +46,12 @@ def replace_dataset(
     now: datetime,
     progress: Progress,
 ) -> int:
-    """Put these rows in the place of a dataset's records; gives how many records it then has.
+    """Put these records in the place of a dataset's; gives how many records it then has.
 
-    A record's id is made of its row's bound values and counts rows that are the same in all of them,
-    so an unchanged row keeps its id. `expected` is asked after the last row how many there must be.
-    Raises IncompletePullError, and then changes nothing.
+    `expected` is asked after the last record how many there must be. Raises IncompletePullError, and
+    then changes nothing.
     """
-    types = {name: one.type for name, one in columns.items() if one.type is not None}
+    types = types_of(columns)
     with warehouse.write() as connection:
         drop_old_stages(connection, need.source, need.dataset, now - _STAGE_LIVES)
         stage = create_stage(connection, need.source, need.dataset, types, now)
@@ -60,8 +59,8 @@ def replace_dataset(
     try:
         waiting: list[Row] = []
         read = 0
-        for row in _records(rows, types):
-            waiting.append(row)
+        for record in records:
+            waiting.append(record)
             read += 1
             if len(waiting) >= _ROWS_PER_WRITE:
                 progress(read)
@@ -70,8 +69,7 @@ def replace_dataset(
                 waiting = []
         count = expected()
         with warehouse.write() as connection:
-            if waiting:
-                store(connection, stage, waiting)
+            store(connection, stage, waiting)
             held = commit_full_read(
                 connection,
                 need.source,
@@ -93,6 +91,38 @@ def replace_dataset(
         if not is_kept:
             with warehouse.write() as connection:
                 drop_stage(connection, stage)
+
+
+def types_of(columns: Mapping[str, BoundColumn]) -> dict[str, FieldType]:
+    """The columns that can be had, with their types."""
+    return {name: one.type for name, one in columns.items() if one.type is not None}
+
+
+def records_of(rows: Iterable[TextRow], types: Mapping[str, FieldType]) -> Iterator[Row]:
+    """The records of rows without ids of their own.
+
+    A record's id is made of its row's bound values and counts rows that are the same in all of them,
+    so an unchanged row keeps its id.
+    """
+    names = sorted(types)
+    times_seen: Counter[str] = Counter()
+    for row in rows:
+        digest = _digest([row.get(name) for name in names])
+        times_seen[digest] += 1
+        yield record_of(f"{digest}-{times_seen[digest]}", row, types)
+
+
+def record_of(record_id: str, row: TextRow, types: Mapping[str, FieldType]) -> Row:
+    """One record, with the fields whose value can't be read told in `bad_fields`."""
+    record: Row = {"id": record_id}
+    bad: list[str] = []
+    for name in sorted(types):
+        record[column_name(name)], is_bad = read_text(row.get(name), types[name])
+        if is_bad:
+            bad.append(name)
+    record["bad_fields"] = f",{','.join(bad)}," if bad else None
+    record["created_ms"] = record["updated_ms"] = None
+    return record
 
 
 def confirm_dataset(
@@ -121,24 +151,6 @@ def _states(columns: Mapping[str, BoundColumn], now: datetime) -> dict[str, Fiel
         name: FieldState(one.type, now if one.type else None, one.error)
         for name, one in columns.items()
     }
-
-
-def _records(rows: Iterable[TextRow], types: Mapping[str, FieldType]) -> Iterator[Row]:
-    names = sorted(types)
-    places = [(name, column_name(name), types[name]) for name in names]
-    times_seen: Counter[str] = Counter()
-    for row in rows:
-        digest = _digest([row.get(name) for name in names])
-        times_seen[digest] += 1
-        record: Row = {"id": f"{digest}-{times_seen[digest]}"}
-        bad: list[str] = []
-        for name, column, kind in places:
-            record[column], is_bad = read_text(row.get(name), kind)
-            if is_bad:
-                bad.append(name)
-        record["bad_fields"] = f",{','.join(bad)}," if bad else None
-        record["created_ms"] = record["updated_ms"] = None
-        yield record
 
 
 def _digest(values: Sequence[str | None]) -> str:

@@ -87,6 +87,7 @@ def hs_pull(hs_quick: ClientSettings) -> Iterator[Pull]:
         dataset: str = "contacts",
         times: Sequence[str] = (),
         numbers: Sequence[str] = (),
+        associations: Sequence[str] = (),
         now: datetime | None = None,
         api: str = "v3",
         settings: ClientSettings | None = None,
@@ -100,7 +101,12 @@ def hs_pull(hs_quick: ClientSettings) -> Iterator[Pull]:
             source = HubSpotSource(name="hubspot", api=api)
             connectors[key] = HubSpotConnector(source, environ, settings or hs_quick)
         need = RecordsNeed(
-            "hubspot", dataset, frozenset(fields), frozenset(times), frozenset(numbers)
+            "hubspot",
+            dataset,
+            frozenset(fields),
+            frozenset(times),
+            frozenset(numbers),
+            frozenset(associations),
         )
         return connectors[key].pull(need, warehouse, now or datetime.now(UTC))
 
