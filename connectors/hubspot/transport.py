@@ -12,6 +12,8 @@ with it); a 200 with HTML becomes an empty model, so the typed layer is not used
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import orjson
@@ -67,7 +69,8 @@ class _RefusedError(Exception):
 class Transport:
     """Sends requests for one source and counts them; raises only SourceError and its kin.
 
-    `requests` counts every try. `quota` holds what the last rate headers said, by the names
+    `requests` counts every try, `server_at` is when HubSpot last answered, by its own clock. `quota`
+    holds what the last rate headers said, by the names
     `burst`, `burst_remaining`, `interval_ms`, `daily` and `daily_remaining`.
     """
 
@@ -76,6 +79,7 @@ class Transport:
     ) -> None:
         self.requests = 0
         self.quota: dict[str, int] = {}
+        self.server_at: datetime | None = None
         self._source = source
         self._endpoint = endpoint
         self._token = token
@@ -206,6 +210,7 @@ class Transport:
         }
         self.quota.update(seen)
         self._pace.learn(seen)
+        self.server_at = _http_time(headers.get("Date")) or self.server_at
 
     def _refused(self, reading: str, reason: Reason, message: str = "") -> _RefusedError:
         return _RefusedError(self._refusal(reading, 0, reason.value, message))
@@ -269,6 +274,16 @@ def _list(value: object) -> list[Any]:
 def _seconds(text: str | None) -> float | None:
     # HubSpot writes seconds; the other form, a date, is left to the policy's own waits.
     return float(text) if text is not None and text.strip().isdigit() else None
+
+
+def _http_time(text: str | None) -> datetime | None:
+    """The time in a Date header, which is always in GMT (RFC 9110, 5.6.7)."""
+    if text is None:
+        return None
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def _api_client(endpoint: Endpoint, token: str) -> Any:
