@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.keys import KEY_RESULTS_GROUP, identifier, key_result_key, metric_key
+from assets.keys import KEY_RESULTS_GROUP, identifier, key_result_key, metric_key, tag_text
 from assets.metadata import Metadata, measurement_metadata, shown, table_of
 from assets.project import as_of_days, key_results_by_team
 from assets.resources import Clock, Reporter
@@ -72,8 +72,11 @@ def _team_step(bundle: Bundle, team: str, found: list[KeyResult]) -> dg.AssetsDe
 
 def _spec(bundle: Bundle, key: dg.AssetKey, key_result: KeyResult) -> dg.AssetSpec:
     metric = bundle.metrics[key_result.metric]
-    tags = {"team": key_result.team, "cycle": key_result.cycle.name}
-    tags["commitment"] = key_result.commitment
+    tags = {
+        "team": tag_text(key_result.team),
+        "cycle": tag_text(key_result.cycle.name),
+        "commitment": key_result.commitment,
+    }
     return dg.AssetSpec(
         key,
         deps=[metric_key(metric)],

@@ -3,6 +3,8 @@
 Belongs here: how a definition of the project is called in Dagster. Does not belong here: the assets.
 """
 
+import re
+
 import dagster as dg
 
 from okr_sync.config.models import AnyMetric, KeyResult
@@ -15,6 +17,8 @@ COMPLETE_CHECK = "complete"
 MEASURED_CHECK = "measured"
 KEY_RESULTS_GROUP = "key_results"
 SOURCES_GROUP = "sources"
+
+_LONGEST_TAG = 63
 
 
 def dataset_key(dataset: str) -> dg.AssetKey:
@@ -35,3 +39,12 @@ def key_result_key(key_result: KeyResult) -> dg.AssetKey:
 def identifier(name: str) -> str:
     """A name that Dagster takes for a step: letters, digits and underscores."""
     return "".join(letter if letter.isalnum() else "_" for letter in name)
+
+
+def tag_text(text: str) -> str:
+    """A tag's key or value that Dagster takes: 63 letters, digits, `_`, `-` and `.` at most.
+
+    People's tags and ids may be longer and hold anything; a tag that can't be had as written must not
+    stop the project, so what Dagster refuses becomes `_`.
+    """
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", text)[:_LONGEST_TAG]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.keys import MEASURED_CHECK, dataset_key, metric_key
+from assets.keys import MEASURED_CHECK, dataset_key, metric_key, tag_text
 from assets.metadata import measurement_metadata
 from assets.project import as_of_days, used_metrics
 from assets.resources import Clock, Reporter
@@ -37,7 +37,7 @@ def family_assets(bundle: Bundle, family: Family, about: str) -> dg.AssetsDefini
                 group_name=family.value,
                 kinds={"sql"},
                 description=" ".join(filter(None, (metric.description, about))),
-                tags={tag: "" for tag in metric.tags},
+                tags={tag_text(tag): "" for tag in metric.tags},
             )
             for key, metric in metrics.items()
         ],
