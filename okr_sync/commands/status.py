@@ -4,7 +4,7 @@ Belongs here: the table. Does not belong here: reading the warehouse (warehouse.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -38,18 +38,35 @@ def run_status(folder: Path, key_results: Sequence[str], as_of: date | None, as_
     """Print the status; exit status 1 if any key result shown is failed or quarantined."""
     with opened(folder) as (bundle, warehouse):
         rows = status(warehouse, now=datetime.now(UTC), as_of=as_of)
+        unpublished = quarantined_without(rows, bundle)
         if key_results:
-            chosen = choose_key_results(key_results, {row.key_result_id for row in rows})
+            known = {*unpublished, *(row.key_result_id for row in rows)}
+            chosen = choose_key_results(key_results, known)
             rows = [row for row in rows if row.key_result_id in chosen]
+            unpublished = {name: text for name, text in unpublished.items() if name in chosen}
         if as_json:
             click.echo(json.dumps([to_jsonable(row) for row in rows], indent=2))
+            for name, text in unpublished.items():
+                click.echo(f"{name}: {text}", err=True)
         else:
-            show_status(output(), rows, warehouse, bundle)
-    return 1 if any(row.error for row in rows) else 0
+            show_status(output(), rows, warehouse, bundle, unpublished)
+    return 1 if unpublished or any(row.error for row in rows) else 0
+
+
+def quarantined_without(rows: Sequence[StatusRow], bundle: Bundle) -> dict[str, str]:
+    """The quarantined key results that have no row, because they never ran, and why they can't."""
+    published = {row.key_result_id for row in rows}
+    return {
+        name: text for name, text in sorted(bundle.quarantined.items()) if name not in published
+    }
 
 
 def show_status(
-    console: Console, rows: Sequence[StatusRow], warehouse: Warehouse, bundle: Bundle
+    console: Console,
+    rows: Sequence[StatusRow],
+    warehouse: Warehouse,
+    bundle: Bundle,
+    unpublished: Mapping[str, str],
 ) -> None:
     """Print the status table, then what went wrong, one line each."""
     if not rows:
@@ -59,10 +76,8 @@ def show_status(
     for row in rows:
         if row.error:
             console.print(Text(f"{row.key_result_id}: {row.error}", style="red"))
-    shown = {row.key_result_id for row in rows}
-    for key_result_id, text in sorted(bundle.quarantined.items()):
-        if key_result_id not in shown:
-            console.print(Text(f"{key_result_id}: {text}", style="red"))
+    for key_result_id, text in unpublished.items():
+        console.print(Text(f"{key_result_id}: {text}", style="red"))
     console.print(Text(f"Warehouse: {warehouse.label}", style="dim"))
 
 

@@ -1,6 +1,9 @@
 """The command as people use it: exit statuses, clear errors, and output that can be relied on."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,8 @@ from click.testing import CliRunner, Result
 
 from connectors.sandbox.serve import Sandbox
 from okr_sync.cli import main
+
+OKR_SYNC = (sys.executable, "-c", "from okr_sync.cli import main; main()")
 
 
 def run(*words: str) -> Result:
@@ -96,6 +101,7 @@ def test_an_older_day_says_that_the_current_one_stays(synced: Any) -> None:
         ),
         (("sync", "leds"), "There is no key result leds. Did you mean sales/leads?"),
         (("history", "web/visits"), "There is no key result web/visits."),
+        (("history", "leads", "--as-known-on", "9999-12-31"), "'9999-12-31' is too far away"),
         (("status", "nonsense-entirely"), "There is no key result"),
         (("statsu",), "No such command 'statsu'"),
         (("sandbox", "/nowhere"), "does not exist"),
@@ -147,6 +153,58 @@ def test_problems_in_the_files_are_said_and_the_rest_runs(synced: Any) -> None:
         "2026-03-06",
         "failed",
     )
+
+
+def test_a_key_result_that_never_ran_is_not_passed_over(synced: Any) -> None:
+    """A new key result with a mistake has no row yet: every command says why, and none ends with 0."""
+    text = (synced.project / "okrs" / "web.yaml").read_text(encoding="utf-8")
+    new = "      - {id: new, title: New, metric: sesions, goal: {at_least: 1}}\n"
+    synced.write("okrs/web.yaml", text + new)
+    why = "web/new: There is no metric `sesions`."
+    for words in (("status",), ("status", "new"), ("status", "new", "--json"), ("sync", "new")):
+        result = run(*words)
+        assert result.exit_code == 1, words
+        assert why in result.output, words
+    others = run("status", "leads")
+    assert others.exit_code == 0
+    assert why not in others.output
+    both = run("sync", "new", "leads", "--as-of", "2026-03-06")
+    assert both.exit_code == 1
+    assert "success: 0 changed, 1 unchanged" in both.output
+
+
+@pytest.mark.parametrize("home", ["relative", "/nowhere/at/all"])
+def test_a_wrong_dagster_home_is_said_in_words(
+    synced: Any, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    """DAGSTER_HOME needs the full path of a folder that is there; otherwise one sentence says so."""
+    monkeypatch.setenv("DAGSTER_HOME", home)
+    result = run("sync", "--as-of", "2026-03-06")
+    assert result.exit_code == 1
+    assert f"{home}, which DAGSTER_HOME names" in result.output
+
+
+def test_an_interrupted_sync_says_so_and_goes_on_when_run_again(
+    company: Any, sandbox: Sandbox, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends the run with a plain sentence, and the next run makes up for it."""
+    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", sqlite_url)
+    words = [*OKR_SYNC, "sync", "--project", str(company.project), "--as-of", "2026-03-06"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as interrupted:
+        assert interrupted.stdout is not None
+        for line in interrupted.stdout:
+            if "hubspot.contacts" in line:
+                interrupted.send_signal(signal.SIGINT)
+                break
+        rest = interrupted.stdout.read()
+    assert interrupted.returncode == 1
+    assert "The sync was interrupted." in rest
+    assert "Dagster" not in rest
+    again = run("sync", "--project", str(company.project), "--as-of", "2026-03-06")
+    assert again.exit_code == 0
+    assert "4 changed" in again.output
 
 
 def test_every_command_has_help() -> None:
