@@ -1,6 +1,10 @@
 """The command as people use it: exit statuses, clear errors, and output that can be relied on."""
 
+import contextlib
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -205,6 +209,36 @@ def test_an_interrupted_sync_says_so_and_goes_on_when_run_again(
     again = run("sync", "--project", str(company.project), "--as-of", "2026-03-06")
     assert again.exit_code == 0
     assert "4 changed" in again.output
+
+
+def test_tables_can_be_read_on_a_terminal_of_80_columns(
+    synced: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line is wider than the terminal, and no word is broken to make it so."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    run("sync", "web/sessions", "--backfill", "2026-03-01..2026-03-05")
+    status, history = (on_a_terminal(words) for words in ("status", "history sessions"))
+    for text in (status, history):
+        assert all(len(line) <= 80 for line in text.splitlines() if "Warehouse" not in line)
+    assert "  Bring in 10 leads " in status
+    assert "  2026-03-06" in status
+    assert "2026-03-05  1 " in history
+
+
+def on_a_terminal(words: str) -> str:
+    """What the command prints when a terminal shows it, without escape sequences."""
+    ours, its = pty.openpty()
+    with subprocess.Popen([*OKR_SYNC, *words.split()], stdin=its, stdout=its) as shown:
+        os.close(its)
+        parts: list[bytes] = []
+        # Linux answers with an error where others answer with nothing, once the other side is shut.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 65536):
+                parts.append(part)
+    os.close(ours)
+    assert shown.returncode == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", b"".join(parts).decode())
 
 
 def test_every_command_has_help() -> None:
