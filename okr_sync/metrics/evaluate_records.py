@@ -8,7 +8,7 @@ statement, and groups by window. Division happens once, at the end, on exact num
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from zoneinfo import ZoneInfo
 
@@ -20,17 +20,14 @@ from sqlalchemy import (
     Integer,
     and_,
     column,
+    func,
     select,
     values,
 )
 
-from okr_sync.config.models import (
-    AnyMetric,
-)
+from okr_sync.config.models import AnyMetric
 from okr_sync.errors import SourceError
-from okr_sync.metrics.aggregates import (
-    Figures,
-)
+from okr_sync.metrics.aggregates import Figures
 from okr_sync.metrics.filters import Filterable
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.record_fields import (
@@ -39,7 +36,7 @@ from okr_sync.metrics.record_fields import (
     number_fields,
     time_fields,
 )
-from okr_sync.metrics.record_readings import Reading, reading_of
+from okr_sync.metrics.record_readings import Reading, holds_bad_value, reading_of
 from okr_sync.metrics.spans import Span
 from okr_sync.warehouse.encoding import day_number, epoch_ms
 from okr_sync.warehouse.mirror import FieldState, FieldType, fields_of, record_table
@@ -92,6 +89,11 @@ def evaluate_records(
         for start in range(0, len(group), _METRICS_PER_SCAN):
             some = group[start : start + _METRICS_PER_SCAN]
             answers |= _scan(connection, source, anchor, spans, some)
+        if anchor in bad_fields:
+            flag = f"bad_time:{_count_bad(connection, source, anchor)}"
+            for key in ((asked.metric, span) for asked in group for span in spans):
+                quality = tuple(sorted((*answers[key].quality, flag)))
+                answers[key] = replace(answers[key], quality=quality)
     return answers, refusals
 
 
@@ -132,6 +134,12 @@ def _bad_fields(connection: Connection, source: Filterable) -> frozenset[str]:
     return frozenset(found)
 
 
+def _count_bad(connection: Connection, source: Filterable, field: str) -> int:
+    """How many records hold an unreadable value of a field, whichever window they belong to."""
+    query = select(func.count()).select_from(source.table).where(holds_bad_value(source, field))
+    return int(connection.execute(query).scalar_one())
+
+
 # --- the scan ------------------------------------------------------------------------------------
 
 
@@ -151,7 +159,7 @@ def _scan(
     group: Sequence[_Asked],
 ) -> Answers:
     """One pass over the records for metrics that look at the same time field and windows."""
-    windows = _windows_table(spans)
+    windows = _windows_table(spans, source.zone)
     in_window = _in_window(source, anchor, windows)
     columns = [asked.reading.columns(windows) for asked in group]
     labelled = [column.label(f"c{i}") for i, column in enumerate(chain(*columns))]
@@ -173,8 +181,12 @@ def _scan(
     return answers
 
 
-def _windows_table(spans: Sequence[Span]) -> CTE:
-    """The spans as rows: number, window in milliseconds and in days, and the as-of instant."""
+def _windows_table(spans: Sequence[Span], zone: ZoneInfo) -> CTE:
+    """The spans as rows: number, window in milliseconds and in days, and the as-of instant.
+
+    `as_of_day` is the as-of day and `open_day` the first day that had not wholly passed by the as-of
+    instant: the day after, or the as-of day itself while it is in progress.
+    """
     rows = [
         (
             number,
@@ -183,6 +195,8 @@ def _windows_table(spans: Sequence[Span]) -> CTE:
             day_number(span.window.start_day),
             day_number(span.window.end_day),
             epoch_ms(span.as_of_at),
+            day_number(span.as_of),
+            day_number(span.as_of_at.astimezone(zone).date()),
         )
         for number, span in enumerate(spans)
     ]
@@ -194,6 +208,8 @@ def _windows_table(spans: Sequence[Span]) -> CTE:
             column("start_day", Integer),
             column("end_day", Integer),
             column("as_of_ms", BigInteger),
+            column("as_of_day", Integer),
+            column("open_day", Integer),
             name="windows",
         )
         .data(rows)

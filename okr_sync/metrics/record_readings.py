@@ -121,10 +121,14 @@ def _measure_agg(metric: AggMetric, amount: Amount) -> Measurement:
     quality: list[str] = []
     if agg == "sum" and amount.missing:
         quality.append(_missing_flag(metric.aggregation.field, amount.missing))
-        if amount.sample_size == 0:
-            # Records matched but none has an amount: that is not knowing, not zero.
+        if _is_unknown(agg, amount):
             value = None
     return Measurement(value, sample_size=amount.sample_size, quality=tuple(quality))
+
+
+def _is_unknown(agg: str, amount: Amount) -> bool:
+    """Whether records matched but none has an amount to add: that is not knowing, not zero."""
+    return agg == "sum" and amount.sample_size == 0 and amount.missing > 0
 
 
 def _missing_flag(field: str | None, count: int) -> str:
@@ -147,6 +151,9 @@ def _ratio_reading(metric: RatioMetric, where: ColumnElement[bool], source: Filt
             for part, amount in ((metric.numerator, above), (metric.denominator, below))
             if part.agg == "sum" and amount.missing
         ]
+        if _is_unknown(metric.numerator.agg, above) or _is_unknown(metric.denominator.agg, below):
+            flags = tuple(sorted(set(quality)))
+            return Measurement(None, sample_size=below.sample_size, quality=flags)
         return Measurement(
             quotient(above.number, below.number, metric.empty),
             above.number,
@@ -187,10 +194,18 @@ def _conversion_reading(
 ) -> Reading:
     _same_clock(metric, source)
     first, second = _milliseconds(source, metric.from_time), _milliseconds(source, metric.to_time)
-    within = metric.within // timedelta(milliseconds=1)
+    by_day = source.types[metric.from_time] is FieldType.DAY
+    days = metric.within // timedelta(days=1)
+    within = days * _MS_PER_DAY if by_day else metric.within // timedelta(milliseconds=1)
+
+    def had_its_time(windows: CTE) -> ColumnElement[bool]:
+        if by_day:
+            # Its last day counts to the end, by the project's clock: a day has no time of day.
+            return source.column(metric.from_time) + literal(days) < windows.c.open_day
+        return first + within <= windows.c.as_of_ms
 
     def columns(windows: CTE) -> tuple[ColumnElement[Any], ...]:
-        mature = and_(where, first + within <= windows.c.as_of_ms)
+        mature = and_(where, had_its_time(windows))
         converted = and_(mature, second >= first, second <= first + within)
         return (
             count_where(mature),
@@ -223,8 +238,12 @@ def _duration_reading(
     valid = and_(where, first.is_not(None), second >= first)
 
     def arrived(windows: CTE) -> ColumnElement[bool]:
+        if metric.cohort != "start":
+            return valid
         # By the day it started, only those that had arrived by the as-of instant are known.
-        return and_(valid, second < windows.c.as_of_ms) if metric.cohort == "start" else valid
+        if source.types[metric.to_time] is FieldType.DAY:
+            return and_(valid, source.column(metric.to_time) <= windows.c.as_of_day)
+        return and_(valid, second < windows.c.as_of_ms)
 
     elapsed = second - first
     percent = percent_of(metric.agg)
@@ -255,12 +274,17 @@ def _duration_reading(
     return Reading(columns, finish, percent, elapsed, arrived)
 
 
+def holds_bad_value(source: Filterable, field: str) -> ColumnElement[bool]:
+    """Whether a record's value of a field could not be read."""
+    names: ColumnElement[str] = source.table.c.bad_fields
+    return names.contains(f",{field},", autoescape=True)
+
+
 def _with_bad_values(
     reading: Reading, bad: Iterable[str], where: ColumnElement[bool], source: Filterable
 ) -> Reading:
     """The same reading, flagged with the records in the window whose values could not be read."""
-    names = source.table.c.bad_fields
-    is_bad = or_(*(names.contains(f",{field},", autoescape=True) for field in bad))
+    is_bad = or_(*(holds_bad_value(source, field) for field in bad))
 
     def columns(windows: CTE) -> tuple[ColumnElement[Any], ...]:
         return (*reading.columns(windows), count_where(is_bad))
