@@ -80,7 +80,7 @@ def _spec(bundle: Bundle, key: dg.AssetKey, key_result: KeyResult) -> dg.AssetSp
     supports = objective.supports if objective else ()
     tags = {
         "team": tag_name(key_result.team),
-        "cycle": key_result.cycle.name,
+        "cycle": tag_name(key_result.cycle.name),
         "commitment": key_result.commitment,
     }
     tags |= labels(key_result.shared_with, "shared_with")

@@ -29,6 +29,9 @@ project_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
+_YEARS = range(1970, 2200)
+"""Beyond them there are no numbers, and days at the very end of the calendar have no next day."""
+
 
 class _Day(click.ParamType[date]):
     """A calendar day written as 2026-10-31."""
@@ -39,9 +42,12 @@ class _Day(click.ParamType[date]):
         if isinstance(value, date):
             return value
         try:
-            return date.fromisoformat(value)
+            day = date.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is not a day. Write it as 2026-10-31.", param, ctx)
+        if day.year not in _YEARS:
+            self.fail(f"{value!r} is too far away. Write a day of this century.", param, ctx)
+        return day
 
 
 class _DayRange(click.ParamType[tuple[date, date]]):

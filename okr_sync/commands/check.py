@@ -14,6 +14,7 @@ import click
 
 from okr_sync.commands.check_formats import as_object, as_sarif_log
 from okr_sync.commands.check_warehouse import sandbagging_problems
+from okr_sync.commands.numbers import counted
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import Inspection, inspect_project
 from okr_sync.config.problems import Severity
@@ -62,14 +63,14 @@ def _print_for_people(inspection: Inspection) -> None:
         for line in _cycles(bundle):
             click.echo(line)
     counts = [
-        _counted(_count(inspection, severity), severity.value)
+        counted(_count(inspection, severity), severity.value)
         for severity in Severity
         if _count(inspection, severity)
     ]
     found = " and ".join(counts) or "no problems"
     click.echo(found if bundle is None else f"{_contents(bundle)}: {found}")
     if bundle is not None and bundle.quarantined:
-        count = _counted(len(bundle.quarantined), "key result")
+        count = counted(len(bundle.quarantined), "key result")
         click.echo(f"{count} can't run and will keep the last good value; the others run.")
 
 
@@ -82,9 +83,9 @@ def _cycles(bundle: Bundle) -> list[str]:
         key = (key_result.team, cycle.name, days)
         numbers[key] = numbers.get(key, 0) + 1
     return [
-        f"{team}: {_counted(number, 'key result')} in {name} ({days})"
+        f"{team}: {counted(number, 'key result')} in {name} ({days})"
         if ".." not in name
-        else f"{team}: {_counted(number, 'key result')} from {days}"
+        else f"{team}: {counted(number, 'key result')} from {days}"
         for (team, name, days), number in sorted(numbers.items())
     ]
 
@@ -92,11 +93,7 @@ def _cycles(bundle: Bundle) -> list[str]:
 def _contents(bundle: Bundle) -> str:
     teams = {key_result.team for key_result in bundle.key_results.values()}
     return (
-        f"{_counted(len(bundle.key_results), 'key result')} in {_counted(len(teams), 'team')}, "
-        f"{_counted(len(bundle.metrics), 'metric')}, "
-        f"{_counted(len(bundle.project.sources), 'source')}"
+        f"{counted(len(bundle.key_results), 'key result')} in {counted(len(teams), 'team')}, "
+        f"{counted(len(bundle.metrics), 'metric')}, "
+        f"{counted(len(bundle.project.sources), 'source')}"
     )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

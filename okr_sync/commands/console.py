@@ -10,6 +10,9 @@ from rich.console import Console
 _WIDTH_WITHOUT_TERMINAL = 140
 """A pipe or a file has no width; wide enough for the status table, so that nothing is cut."""
 
+_NARROW = 120
+"""Below it, whole tables would leave a few letters a line to their titles and notes."""
+
 
 def output() -> Console:
     """A console on standard output: coloured on a terminal, plain and wide elsewhere."""
@@ -20,3 +23,8 @@ def output() -> Console:
 def errors() -> Console:
     """A console on standard error, for what moves while a command works."""
     return Console(stderr=True, highlight=False)
+
+
+def is_narrow(console: Console) -> bool:
+    """Whether a table should do with fewer columns; the JSON has them all."""
+    return console.width < _NARROW

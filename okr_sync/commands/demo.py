@@ -16,7 +16,7 @@ from connectors.sandbox.generate import LAST_DAY, write_demo_account
 from connectors.sandbox.serve import Sandbox
 from okr_sync.commands.console import output
 from okr_sync.commands.project_warehouse import opened
-from okr_sync.commands.status import show_status
+from okr_sync.commands.status import quarantined_without, show_status
 from okr_sync.commands.sync import run_sync
 from okr_sync.warehouse.address import WAREHOUSE_VARIABLE
 from okr_sync.warehouse.reads import status
@@ -42,7 +42,8 @@ def run_demo(folder: Path) -> int:
         exit_status = run_sync(project, (), LAST_DAY, None)
     with opened(project) as (bundle, warehouse):
         click.echo()
-        show_status(output(), status(warehouse, now=datetime.now(UTC)), warehouse, bundle)
+        rows = status(warehouse, now=datetime.now(UTC))
+        show_status(output(), rows, warehouse, bundle, quarantined_without(rows, bundle))
     click.echo(_where_next(folder, LAST_DAY))
     return exit_status
 

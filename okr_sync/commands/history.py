@@ -6,13 +6,14 @@ Belongs here: the table. Does not belong here: reading the warehouse (warehouse.
 import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import click
 from rich.table import Table
 
 from okr_sync.commands.choose import choose_key_results
-from okr_sync.commands.console import output
+from okr_sync.commands.console import is_narrow, output
 from okr_sync.commands.numbers import show_number, show_percent
 from okr_sync.commands.project_warehouse import opened
 from okr_sync.metrics.windows import local_midnight
@@ -34,32 +35,41 @@ def run_history(folder: Path, key_result: str, as_known_on: date | None, as_json
     elif not rows:
         click.echo(f"{key_result_id} has not been measured yet.")
     else:
-        output().print(_table(rows, rows_by_id[key_result_id].unit))
+        console = output()
+        console.print(_table(rows, rows_by_id[key_result_id].unit, is_narrow(console)))
     return 0
 
 
-def _table(rows: list[HistoryRow], unit: str | None) -> Table:
+_NARROW_COLUMNS = ("As of", "Rev.", "Value", "Progress", "Status", "Recorded", "Notes")
+_NUMBERS = ("Value", "Numerator", "Denominator", "Sample", "Progress")
+
+
+def _table(rows: list[HistoryRow], unit: str | None, narrow: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("As of", "Rev."):
-        table.add_column(name, no_wrap=True)
-    for name in ("Value", "Numerator", "Denominator", "Sample", "Progress"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("Status", "Final", "Recorded", "Origin", "Notes"):
-        table.add_column(name, no_wrap=name != "Notes")
-    for row in rows:
-        table.add_row(
-            row.as_of.isoformat(),
-            str(row.revision),
-            show_number(row.value, unit),
-            show_number(row.numerator, None),
-            show_number(row.denominator, None),
-            "–" if row.sample_size is None else f"{row.sample_size:,}",
-            show_percent(row.progress),
-            row.status.replace("_", " "),
-            "yes" if row.is_final else "no",
-            row.recorded_at.strftime("%Y-%m-%d %H:%MZ"),
-            row.origin,
-            ", ".join([*row.quality, *(["superseded"] if row.superseded_at else [])]),
-            style="dim" if row.superseded_at else "",
-        )
+    lines = [_cells(row, unit, "%Y-%m-%d" if narrow else "%Y-%m-%d %H:%MZ") for row in rows]
+    names = _NARROW_COLUMNS if narrow else tuple(lines[0])
+    for name in names:
+        justify: Literal["left", "right"] = "right" if name in _NUMBERS else "left"
+        table.add_column(name, justify=justify, no_wrap=name != "Notes", overflow="fold")
+    for row, cells in zip(rows, lines, strict=True):
+        style = "dim" if row.superseded_at else ""
+        table.add_row(*(cells[name] for name in names), style=style)
     return table
+
+
+def _cells(row: HistoryRow, unit: str | None, time_format: str) -> dict[str, str]:
+    """What the table shows of a revision, by column, in order."""
+    return {
+        "As of": row.as_of.isoformat(),
+        "Rev.": str(row.revision),
+        "Value": show_number(row.value, unit),
+        "Numerator": show_number(row.numerator, None),
+        "Denominator": show_number(row.denominator, None),
+        "Sample": "–" if row.sample_size is None else f"{row.sample_size:,}",
+        "Progress": show_percent(row.progress),
+        "Status": row.status.replace("_", " "),
+        "Final": "yes" if row.is_final else "no",
+        "Recorded": row.recorded_at.strftime(time_format),
+        "Origin": row.origin,
+        "Notes": ", ".join([*row.quality, *(["superseded"] if row.superseded_at else [])]),
+    }

@@ -4,18 +4,19 @@ Belongs here: the table. Does not belong here: reading the warehouse (warehouse.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from okr_sync.commands.choose import choose_key_results
-from okr_sync.commands.console import output
+from okr_sync.commands.console import is_narrow, output
 from okr_sync.commands.numbers import show_number, show_percent
 from okr_sync.commands.project_warehouse import opened
 from okr_sync.config.bundle import Bundle
@@ -38,56 +39,76 @@ def run_status(folder: Path, key_results: Sequence[str], as_of: date | None, as_
     """Print the status; exit status 1 if any key result shown is failed or quarantined."""
     with opened(folder) as (bundle, warehouse):
         rows = status(warehouse, now=datetime.now(UTC), as_of=as_of)
+        unpublished = quarantined_without(rows, bundle)
         if key_results:
-            chosen = choose_key_results(key_results, {row.key_result_id for row in rows})
+            known = {*unpublished, *(row.key_result_id for row in rows)}
+            chosen = choose_key_results(key_results, known)
             rows = [row for row in rows if row.key_result_id in chosen]
+            unpublished = {name: text for name, text in unpublished.items() if name in chosen}
         if as_json:
             click.echo(json.dumps([to_jsonable(row) for row in rows], indent=2))
+            for name, text in unpublished.items():
+                click.echo(f"{name}: {text}", err=True)
         else:
-            show_status(output(), rows, warehouse, bundle)
-    return 1 if any(row.error for row in rows) else 0
+            show_status(output(), rows, warehouse, bundle, unpublished)
+    return 1 if unpublished or any(row.error for row in rows) else 0
+
+
+def quarantined_without(rows: Sequence[StatusRow], bundle: Bundle) -> dict[str, str]:
+    """The quarantined key results that have no row, because they never ran, and why they can't."""
+    published = {row.key_result_id for row in rows}
+    return {
+        name: text for name, text in sorted(bundle.quarantined.items()) if name not in published
+    }
 
 
 def show_status(
-    console: Console, rows: Sequence[StatusRow], warehouse: Warehouse, bundle: Bundle
+    console: Console,
+    rows: Sequence[StatusRow],
+    warehouse: Warehouse,
+    bundle: Bundle,
+    unpublished: Mapping[str, str],
 ) -> None:
     """Print the status table, then what went wrong, one line each."""
     if not rows:
         console.print("No key result has been measured yet. Run `okr-sync sync`.")
     else:
-        console.print(_table(rows, bundle))
+        console.print(_table(rows, bundle, is_narrow(console)))
     for row in rows:
         if row.error:
             console.print(Text(f"{row.key_result_id}: {row.error}", style="red"))
-    shown = {row.key_result_id for row in rows}
-    for key_result_id, text in sorted(bundle.quarantined.items()):
-        if key_result_id not in shown:
-            console.print(Text(f"{key_result_id}: {text}", style="red"))
+    for key_result_id, text in unpublished.items():
+        console.print(Text(f"{key_result_id}: {text}", style="red"))
     console.print(Text(f"Warehouse: {warehouse.label}", style="dim"))
 
 
-def _table(rows: Sequence[StatusRow], bundle: Bundle) -> Table:
+def _table(rows: Sequence[StatusRow], bundle: Bundle, narrow: bool) -> Table:
+    """The table; a narrow one has day and notes below the title, and no bars."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Key result", overflow="fold")
+    table.add_column("Key result", overflow="fold", min_width=20)
     table.add_column("Value", justify="right", no_wrap=True)
-    table.add_column("Goal", no_wrap=True)
-    table.add_column("Progress", no_wrap=True)
-    table.add_column("Status", no_wrap=True)
-    table.add_column("As of", no_wrap=True)
-    table.add_column("Notes", overflow="fold")
+    for name in ("Goal", "Progress", "Status"):
+        table.add_column(name, no_wrap=True)
+    if not narrow:
+        table.add_column("As of", no_wrap=True)
+        table.add_column("Notes", overflow="fold")
     heading = None
     for row in rows:
         if (row.team, row.cycle) != heading:
             heading = (row.team, row.cycle)
             table.add_row(Text(f"{row.team} · {row.cycle}", style="bold"))
+        day = "–" if row.as_of is None else row.as_of.isoformat()
+        title = Text(row.title)
+        beside = [day, _notes(row)]
+        if narrow:
+            title.append(f"\n{', '.join(filter(None, beside))}", style="dim")
         table.add_row(
-            f"  {row.title}",
+            Padding(title, (0, 0, 0, 2)),
             show_number(row.value, row.unit),
             _goal(row, bundle),
-            _progress(row),
+            _progress(row, with_bar=not narrow),
             Text(row.status.replace("_", " "), style=_COLOURS.get(row.status, "")),
-            "–" if row.as_of is None else row.as_of.isoformat(),
-            _notes(row),
+            *([] if narrow else beside),
         )
     return table
 
@@ -103,11 +124,13 @@ def _goal(row: StatusRow, bundle: Bundle) -> str:
     return f"{'≥' if row.goal_kind == 'at_least' else '≤'} {target}"
 
 
-def _progress(row: StatusRow) -> Text:
+def _progress(row: StatusRow, *, with_bar: bool) -> Text:
     if row.progress is None:
         if row.score is None:
             return Text("–", style="dim")
         return Text("met" if row.score else "not met")
+    if not with_bar:
+        return Text(show_percent(row.progress))
     share = min(max(row.progress, Decimal(0)), Decimal(1))
     filled = int(share * _BAR_CELLS)
     bar = "█" * filled + "░" * (_BAR_CELLS - filled)

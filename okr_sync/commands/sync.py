@@ -20,6 +20,7 @@ from assets.project import as_of_days, upstream_keys
 from assets.resources import Reporter
 from okr_sync.commands.choose import choose_key_results
 from okr_sync.commands.console import output
+from okr_sync.commands.numbers import counted
 from okr_sync.commands.project_warehouse import opened
 from okr_sync.config.bundle import Bundle
 from okr_sync.definitions import build_definitions
@@ -67,10 +68,17 @@ def run_sync(
             raise OkrSyncError(
                 "The project has no key result that can be measured. `okr-sync check` says why."
             )
-        chosen = choose_key_results(key_results, bundle.key_results)
+        named = choose_key_results(key_results, {*bundle.key_results, *bundle.quarantined})
+        chosen = [name for name in named if name in bundle.key_results]
+        for name in named:
+            if name not in chosen:
+                click.echo(f"{name}: {bundle.quarantined[name]}", err=True)
+        if named and not chosen:
+            return 1
         days = _days(bundle, as_of, backfill)
         run = _execute(bundle, warehouse, chosen, days)
-        return _summary(bundle, warehouse, run, chosen, days[1])
+        exit_status = _summary(bundle, warehouse, run, chosen, days[1])
+        return 1 if len(chosen) < len(named) else exit_status
 
 
 def _days(
@@ -92,7 +100,7 @@ def _execute(
 ) -> RunRow:
     first, last = days
     is_range = first != last
-    about = f"{len(chosen) or len(bundle.key_results)} key results"
+    about = counted(len(chosen) or len(bundle.key_results), "key result")
     click.echo(f"Syncing {about} as of {f'{first}..{last}' if is_range else first}")
     reporter = ConsoleReporter(output())
     with warnings.catch_warnings():
@@ -120,9 +128,17 @@ def _execute(
 
 def _instance() -> dg.DagsterInstance:
     """The instance that DAGSTER_HOME names, so that its UI shows the run; else one for this run."""
-    if os.environ.get("DAGSTER_HOME"):
+    home = os.environ.get("DAGSTER_HOME")
+    if not home:
+        return dg.DagsterInstance.ephemeral()
+    try:
         return dg.DagsterInstance.get()
-    return dg.DagsterInstance.ephemeral()
+    except (dg.DagsterError, OSError) as error:
+        raise OkrSyncError(
+            f"Dagster can't keep its records in {home}, which DAGSTER_HOME names. Set it to the full "
+            "path of an existing folder that you can write to, or unset it to run without records.",
+            str(error),
+        ) from error
 
 
 def _selection(bundle: Bundle, chosen: Sequence[str]) -> list[dg.AssetKey] | None:
@@ -133,11 +149,16 @@ def _selection(bundle: Bundle, chosen: Sequence[str]) -> list[dg.AssetKey] | Non
 
 
 def _unexpected_error(result: dg.ExecuteInProcessResult) -> str | None:
-    """What ended a step, other than key results that failed, which say so themselves."""
+    """What ended a step, in words: none for key results that failed, which say so themselves."""
     for event in result.get_step_failure_events():
         failure = event.step_failure_data
         if failure.user_failure_data is None and failure.error is not None:
             cause = failure.error.cause or failure.error
+            if cause.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+                return "The sync was interrupted. Run it again: it goes on from what is stored."
+            name, _, text = cause.message.strip().partition(": ")
+            if name.startswith(f"{OkrSyncError.__module__}."):
+                return text
             return f"Step {event.step_key} broke: {cause.message.strip()}"
     return None
 

@@ -16,6 +16,8 @@ _SOURCE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _MAX_ID = 90
 _MAX_METRIC = 100
 _MAX_SOURCE = 30
+_TAKEN_BY_ASSETS = ("metric", "key_result")
+"""Dagster's assets are metric/NAME, key_result/TEAM/ID and SOURCE/DATASET: those must stay apart."""
 
 
 def check_id(text: str) -> str:
@@ -32,6 +34,12 @@ def check_metric_name(text: str) -> str:
 def check_source_name(text: str) -> str:
     """A source's name as written, or BadValue."""
     rule = "small letters, digits and single underscores, beginning with a letter"
+    if text in _TAKEN_BY_ASSETS:
+        raise BadValue(
+            "bad-id",
+            f"{quoted(text)} can't be a source's name, because okr-sync calls something else so.",
+            "Name it after what it is, such as `hubspot` or `web`.",
+        )
     return _check(text, _SOURCE, _MAX_SOURCE, "_", rule, "a source's name")
 
 

@@ -6,20 +6,20 @@ Does not belong here: the scan (scans), the SQL columns (record_readings), GA4 r
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, and_
+from sqlalchemy import Connection, and_, func, select
 
 from okr_sync.config.models import Project, RecordMetric
 from okr_sync.errors import SourceError
-from okr_sync.metrics.filters import condition_sql
+from okr_sync.metrics.filters import Filterable, condition_sql
 from okr_sync.metrics.fx import Rates, read_rates
 from okr_sync.metrics.grouping import check_by, is_known, read_groups, reduce_groups
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.mirrored import Mirrored, read_mirrored
 from okr_sync.metrics.readings import Reading
 from okr_sync.metrics.record_fields import anchor_field, fields_of_metric
-from okr_sync.metrics.record_readings import reading_of
+from okr_sync.metrics.record_readings import holds_bad_value, reading_of
 from okr_sync.metrics.scans import cells_of_groups, cells_of_spans, count_in_cells, scan
 from okr_sync.metrics.spans import Span
 
@@ -77,7 +77,18 @@ def evaluate_records(
                 answers |= {
                     (name, span): one for span, one in zip(spans, measurements, strict=True)
                 }
+        if anchor is not None and anchor in mirrored.bad_fields:
+            flag = f"bad_time:{_count_bad(connection, mirrored.source, anchor)}"
+            for key in ((name, span) for name, _ in named for span in spans):
+                quality = tuple(sorted((*answers[key].quality, flag)))
+                answers[key] = replace(answers[key], quality=quality)
     return answers, refusals
+
+
+def _count_bad(connection: Connection, source: Filterable, field: str) -> int:
+    """How many records hold an unreadable value of a field, whichever window they belong to."""
+    query = select(func.count()).select_from(source.table).where(holds_bad_value(source, field))
+    return int(connection.execute(query).scalar_one())
 
 
 class _Evaluation:

@@ -102,10 +102,14 @@ def measure_agg(metric: AggMetric | SnapshotMetric, amount: Amount) -> Measureme
     quality: list[str] = []
     if agg == "sum" and amount.missing:
         quality.append(missing_flag(metric.aggregation.field, amount.missing))
-        if amount.sample_size == 0:
-            # Records matched but none has an amount: that is not knowing, not zero.
+        if is_unknown(agg, amount):
             value = None
     return Measurement(value, sample_size=amount.sample_size, quality=tuple(quality))
+
+
+def is_unknown(agg: str, amount: Amount) -> bool:
+    """Whether records matched but none has an amount to add: that is not knowing, not zero."""
+    return agg == "sum" and amount.sample_size == 0 and amount.missing > 0
 
 
 def missing_flag(field: str | None, count: int) -> str:

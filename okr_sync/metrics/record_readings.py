@@ -35,6 +35,7 @@ from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.quantiles import percent_of
 from okr_sync.metrics.readings import (
     Reading,
+    is_unknown,
     measure_agg,
     missing_flag,
     percentile_beside,
@@ -109,6 +110,9 @@ def _ratio_reading(metric: RatioMetric, where: ColumnElement[bool], source: Filt
             for part, amount in ((metric.numerator, above), (metric.denominator, below))
             if part.agg == "sum" and amount.missing
         ]
+        if is_unknown(metric.numerator.agg, above) or is_unknown(metric.denominator.agg, below):
+            flags = tuple(sorted(set(quality)))
+            return Measurement(None, sample_size=below.sample_size, quality=flags)
         return Measurement(
             quotient(above.number, below.number, metric.empty),
             above.number,
@@ -120,10 +124,15 @@ def _ratio_reading(metric: RatioMetric, where: ColumnElement[bool], source: Filt
     return Reading(lambda windows: (*top.columns, *bottom.columns), finish)
 
 
+def holds_bad_value(source: Filterable, field: str) -> ColumnElement[bool]:
+    """Whether a record's value of a field could not be read."""
+    names: ColumnElement[str] = source.table.c.bad_fields
+    return names.contains(f",{field},", autoescape=True)
+
+
 def _with_bad_values(reading: Reading, bad: Iterable[str], source: Filterable) -> Reading:
     """The same reading, flagged with the records in the window whose values could not be read."""
-    names = source.table.c.bad_fields
-    is_bad = or_(*(names.contains(f",{field},", autoescape=True) for field in bad))
+    is_bad = or_(*(holds_bad_value(source, field) for field in bad))
 
     def columns(windows: CTE) -> tuple[ColumnElement[Any], ...]:
         return (*reading.columns(windows), count_where(is_bad))

@@ -41,10 +41,18 @@ def conversion_reading(
     """The share of a cohort that converted; SourceError where its times can't be subtracted."""
     _same_clock(metric, source)
     first, second = _milliseconds(source, metric.from_time), _milliseconds(source, metric.to_time)
-    within = metric.within // timedelta(milliseconds=1)
+    by_day = source.types[metric.from_time] is FieldType.DAY
+    days = metric.within // timedelta(days=1)
+    within = days * MS_PER_DAY if by_day else metric.within // timedelta(milliseconds=1)
+
+    def had_its_time(windows: CTE) -> ColumnElement[bool]:
+        if by_day:
+            # Its last day counts to the end, by the project's clock: a day has no time of day.
+            return source.column(metric.from_time) + literal(days) < windows.c.open_day
+        return first + within <= windows.c.as_of_ms
 
     def columns(windows: CTE) -> tuple[ColumnElement[Any], ...]:
-        mature = and_(where, first + within <= windows.c.as_of_ms)
+        mature = and_(where, had_its_time(windows))
         converted = and_(mature, second >= first, second <= first + within)
         return (
             count_where(mature),
@@ -78,8 +86,12 @@ def duration_reading(
     valid = and_(where, first.is_not(None), second >= first)
 
     def arrived(windows: CTE) -> ColumnElement[bool]:
+        if metric.cohort != "start":
+            return valid
         # By the day it started, only those that had arrived by the as-of instant are known.
-        return and_(valid, second < windows.c.as_of_ms) if metric.cohort == "start" else valid
+        if source.types[metric.to_time] is FieldType.DAY:
+            return and_(valid, source.column(metric.to_time) <= windows.c.as_of_day)
+        return and_(valid, second < windows.c.as_of_ms)
 
     elapsed = second - first
     percent = percent_of(metric.agg)

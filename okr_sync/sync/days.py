@@ -7,7 +7,7 @@ Does not belong here: windows of a day (metrics.spans) or what is pulled for the
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import Connection, or_, select
@@ -21,7 +21,7 @@ from okr_sync.metrics.spans import Span, closing_day, is_closed
 from okr_sync.metrics.windows import as_of_instant, resolve_window
 from okr_sync.warehouse.overrides import OVERRIDE, Override, override_on, overrides_of
 from okr_sync.warehouse.revisions import in_chunks
-from okr_sync.warehouse.tables import key_result_history
+from okr_sync.warehouse.tables import key_result_current, key_result_history
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,13 @@ def days_by_key_result(
     A backfill looks at the days it names. Any other run looks at its day and, because sources
     restate, at every day within `revise` before it that already has a number, and at days whose
     number an override has to take the place of, or to leave. A cycle that was over, settled and past
-    revising before the run's day is else left alone once it has a last number.
+    revising before the run's day is else left alone once it has a last number, unless its definition
+    has changed since or it is marked failed (a mark that only a measurement takes away).
     """
     chosen = {key_result_id: bundle.key_results[key_result_id] for key_result_id in key_result_ids}
     overrides = active_overrides(connection, chosen)
     measured = _measured_days(connection, chosen.values(), run, overrides)
+    failed = _failed(connection)
     wanted: dict[str, tuple[date, ...]] = {}
     for key_result_id, key_result in chosen.items():
         metric = bundle.metrics[key_result.metric]
@@ -63,9 +65,12 @@ def days_by_key_result(
             wanted[key_result_id] = tuple(sorted(set(run.days)))
             continue
         own = overrides.get(key_result_id, ())
-        days = {day for day, overridden in known.items() if _number_on(own, day) != overridden}
+        days = {day for day, one in known.items() if _number_on(own, day) != one.overridden}
         is_left_alone = (
-            is_closed(key_result, metric, bundle.metrics, calendar, now) and last in known
+            is_closed(key_result, metric, bundle.metrics, calendar, now)
+            and last in known
+            and known[last].definition_hash == definition_hash(key_result, metric, bundle.metrics)
+            and key_result_id not in failed
         )
         if not is_left_alone or run.days[0] <= last:
             day = min(run.days[0], last)
@@ -135,33 +140,55 @@ def _number_on(overrides: Iterable[Override], day: date) -> Decimal | None:
     return None if override is None else override.value
 
 
+def _failed(connection: Connection) -> set[str]:
+    """The key results whose latest run had no number for them."""
+    current = key_result_current.c
+    return set(connection.scalars(select(current.key_result_id).where(current.error.is_not(None))))
+
+
+@dataclass(frozen=True)
+class _MeasuredDay:
+    """What is published of an as-of day: an override's number, if one is, and by which definition."""
+
+    overridden: Decimal | None
+    definition_hash: str
+
+
 def _measured_days(
     connection: Connection,
     key_results: Iterable[KeyResult],
     run: RunDays,
     overrides: Mapping[str, Iterable[Override]],
-) -> dict[str, dict[date, Decimal | None]]:
-    """By key result id the as-of days that have a number, and the overriding number that is published.
+) -> dict[str, dict[date, _MeasuredDay]]:
+    """By key result id the as-of days that have a number, and what is published of each.
 
-    As far back as a run may look: to what is revised, and to overrides.
+    As far back as a run may look: to what is revised, to each cycle's last day, and to overrides.
     """
     history = key_result_history.c
     key_results = list(key_results)
     if not key_results:
         return {}
     revise = max(key_result.revise for key_result in key_results)
-    since = min(min(run.days), *(key_result.cycle.end for key_result in key_results)) - revise
+    last_days = (key_result.cycle.end - timedelta(days=1) for key_result in key_results)
+    since = min(min(run.days), *last_days) - revise
     first_days = [one.from_day for own in overrides.values() for one in own]
-    found: dict[str, dict[date, Decimal | None]] = {}
+    found: dict[str, dict[date, _MeasuredDay]] = {}
+    columns = (
+        history.key_result_id,
+        history.as_of,
+        history.origin,
+        history.value,
+        history.definition_hash,
+    )
     for ids in in_chunks([key_result.key_result_id for key_result in key_results]):
         rows = connection.execute(
-            select(history.key_result_id, history.as_of, history.origin, history.value).where(
+            select(*columns).where(
                 history.superseded_at.is_(None),
                 or_(history.as_of >= min([since, *first_days]), history.origin == OVERRIDE),
                 history.key_result_id.in_(ids),
             )
         )
-        for key_result_id, as_of, origin, value in rows:
-            overridden = value if origin == OVERRIDE else None
-            found.setdefault(key_result_id, {})[as_of] = overridden
+        for key_result_id, as_of, origin, value, definition in rows:
+            measured = _MeasuredDay(value if origin == OVERRIDE else None, definition)
+            found.setdefault(key_result_id, {})[as_of] = measured
     return found

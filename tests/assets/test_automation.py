@@ -117,3 +117,27 @@ def test_the_schedule_is_the_projects_own(company: Any) -> None:
     assert schedule.cron_schedule == "15 6 * * mon-fri"
     assert schedule.execution_timezone == "America/New_York"
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+def test_no_name_that_check_admits_breaks_the_graph(company: Any) -> None:
+    """Tags in any words, ids of full length, a metric in place: all become assets, for Dagster too."""
+    team = "t" * 90
+    company.write(
+        "metrics.yaml",
+        "metrics:\n"
+        '  leads: {agg: count, from: hubspot.contacts, time: createdate, tags: ["Q4 focus", größe]}\n',
+    )
+    company.write(
+        "okrs/sales.yaml",
+        f"team: {team}\ncycle: {{start: 2026-01-01, end: 2026-03-31}}\nobjectives:\n"
+        "  - id: grow\n    title: Grow\n    key_results:\n"
+        "      - {id: leads, title: Leads, metric: leads, goal: {from: 0, to: 10}}\n"
+        f"      - {{id: {'k' * 90}, title: Own, goal: {{from: 0, to: 10}}, metric: "
+        "{agg: count, from: hubspot.contacts, time: createdate}}\n",
+    )
+    (company.project / "okrs" / "web.yaml").unlink()
+    definitions = build_definitions(company.project)
+    assert definitions.resolve_job_def("sync").nodes
+    specs = {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+    assert {"Q4_focus", "gr__e"} <= set(specs["metric/leads"].tags)
+    assert specs[f"key_result/{team}/leads"].tags["team"] == "t" * 63

@@ -18,6 +18,7 @@ from okr_sync.warehouse.reads import StatusRow, history, last_runs, pulls, statu
 from okr_sync.warehouse.tables import metadata
 
 DAY = "2026-03-06"
+LATE = "2026-06-01T12:00:00Z"
 ALL_KEY_RESULTS = {"sales/leads", "sales/paid-share", "web/sessions", "web/visitors"}
 
 
@@ -292,6 +293,36 @@ def test_a_broken_file_quarantines_its_team_only(
     assert str(rows["web/sessions"].as_of) == "2026-03-07"
     assert last_runs(warehouse)[0].status == "partial"
     assert result.success  # Dagster's assets are those that could be loaded; they are fine
+
+
+def test_a_closed_key_result_recovers_from_a_mistake_in_its_file(
+    company: Any, sandbox: Sandbox, warehouse: Warehouse
+) -> None:
+    """Long after its cycle, a slip in a file marks it failed; mending the file takes the mark away."""
+    run(company.project, "2026-06-01", at=LATE)
+    before = current(warehouse)["sales/leads"]
+    text = (company.project / "okrs" / "sales.yaml").read_text(encoding="utf-8")
+    company.write("okrs/sales.yaml", text.replace("metric: leads", "metric: leds"))
+    run(company.project, "2026-06-01", at=LATE)
+    assert current(warehouse)["sales/leads"].freshness == "failed"
+    company.write("okrs/sales.yaml", text)
+    run(company.project, "2026-06-01", at=LATE)
+    after = current(warehouse)["sales/leads"]
+    assert (after.freshness, after.error, after.value) == ("fresh", None, before.value)
+    assert len(history(warehouse, "sales/leads")) == 1
+
+
+def test_a_closed_key_result_is_judged_by_the_goal_that_is_shown_beside_it(
+    company: Any, sandbox: Sandbox, warehouse: Warehouse
+) -> None:
+    """A target that is corrected after the cycle is a revision; it is not left with the old progress."""
+    run(company.project, "2026-06-01", at=LATE)
+    text = (company.project / "okrs" / "sales.yaml").read_text(encoding="utf-8")
+    company.write("okrs/sales.yaml", text.replace("to: 10}", "to: 30}"))
+    run(company.project, "2026-06-01", at=LATE)
+    leads = current(warehouse)["sales/leads"]
+    assert (leads.value, leads.target, leads.progress) == (3, 30, Decimal("0.1"))
+    assert [row.revision for row in history(warehouse, "sales/leads")] == [1, 2]
 
 
 def test_a_key_result_that_is_gone_is_retired_and_keeps_its_history(

@@ -1,6 +1,13 @@
 """The command as people use it: exit statuses, clear errors, and output that can be relied on."""
 
+import contextlib
 import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +16,8 @@ from click.testing import CliRunner, Result
 
 from connectors.sandbox.serve import Sandbox
 from okr_sync.cli import main
+
+OKR_SYNC = (sys.executable, "-c", "from okr_sync.cli import main; main()")
 
 
 def run(*words: str) -> Result:
@@ -96,6 +105,7 @@ def test_an_older_day_says_that_the_current_one_stays(synced: Any) -> None:
         ),
         (("sync", "leds"), "There is no key result leds. Did you mean sales/leads?"),
         (("history", "web/visits"), "There is no key result web/visits."),
+        (("history", "leads", "--as-known-on", "9999-12-31"), "'9999-12-31' is too far away"),
         (("status", "nonsense-entirely"), "There is no key result"),
         (("statsu",), "No such command 'statsu'"),
         (("sandbox", "/nowhere"), "does not exist"),
@@ -147,6 +157,88 @@ def test_problems_in_the_files_are_said_and_the_rest_runs(synced: Any) -> None:
         "2026-03-06",
         "failed",
     )
+
+
+def test_a_key_result_that_never_ran_is_not_passed_over(synced: Any) -> None:
+    """A new key result with a mistake has no row yet: every command says why, and none ends with 0."""
+    text = (synced.project / "okrs" / "web.yaml").read_text(encoding="utf-8")
+    new = "      - {id: new, title: New, metric: sesions, goal: {at_least: 1}}\n"
+    synced.write("okrs/web.yaml", text + new)
+    why = "web/new: There is no metric `sesions`."
+    for words in (("status",), ("status", "new"), ("status", "new", "--json"), ("sync", "new")):
+        result = run(*words)
+        assert result.exit_code == 1, words
+        assert why in result.output, words
+    others = run("status", "leads")
+    assert others.exit_code == 0
+    assert why not in others.output
+    both = run("sync", "new", "leads", "--as-of", "2026-03-06")
+    assert both.exit_code == 1
+    assert "success: 0 changed, 1 unchanged" in both.output
+
+
+@pytest.mark.parametrize("home", ["relative", "/nowhere/at/all"])
+def test_a_wrong_dagster_home_is_said_in_words(
+    synced: Any, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    """DAGSTER_HOME needs the full path of a folder that is there; otherwise one sentence says so."""
+    monkeypatch.setenv("DAGSTER_HOME", home)
+    result = run("sync", "--as-of", "2026-03-06")
+    assert result.exit_code == 1
+    assert f"{home}, which DAGSTER_HOME names" in result.output
+
+
+def test_an_interrupted_sync_says_so_and_goes_on_when_run_again(
+    company: Any, sandbox: Sandbox, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends the run with a plain sentence, and the next run makes up for it."""
+    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", sqlite_url)
+    words = [*OKR_SYNC, "sync", "--project", str(company.project), "--as-of", "2026-03-06"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as interrupted:
+        assert interrupted.stdout is not None
+        for line in interrupted.stdout:
+            if "hubspot.contacts" in line:
+                interrupted.send_signal(signal.SIGINT)
+                break
+        rest = interrupted.stdout.read()
+    assert interrupted.returncode == 1
+    assert "The sync was interrupted." in rest
+    assert "Dagster" not in rest
+    again = run("sync", "--project", str(company.project), "--as-of", "2026-03-06")
+    assert again.exit_code == 0
+    assert "4 changed" in again.output
+
+
+def test_tables_can_be_read_on_a_terminal_of_80_columns(
+    synced: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line is wider than the terminal, and no word is broken to make it so."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    run("sync", "web/sessions", "--backfill", "2026-03-01..2026-03-05")
+    status, history = (on_a_terminal(words) for words in ("status", "history sessions"))
+    for text in (status, history):
+        assert all(len(line) <= 80 for line in text.splitlines() if "Warehouse" not in line)
+    assert "  Bring in 10 leads " in status
+    assert "  2026-03-06" in status
+    assert "2026-03-05  1 " in history
+
+
+def on_a_terminal(words: str) -> str:
+    """What the command prints when a terminal shows it, without escape sequences."""
+    ours, its = pty.openpty()
+    with subprocess.Popen([*OKR_SYNC, *words.split()], stdin=its, stdout=its) as shown:
+        os.close(its)
+        parts: list[bytes] = []
+        # Linux answers with an error where others answer with nothing, once the other side is shut.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 65536):
+                parts.append(part)
+    os.close(ours)
+    assert shown.returncode == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", b"".join(parts).decode())
 
 
 def test_every_command_has_help() -> None:

@@ -173,3 +173,11 @@ def test_a_missing_folder_or_project_file(write_project: WriteProject, tmp_path:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="There is no okr_sync.yaml in the folder"):
         load_project(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("name", ["metric", "key_result"])
+def test_a_source_is_not_named_like_our_own_assets(inspect: InspectProject, name: str) -> None:
+    """`metric/contacts` would be a dataset and a metric, and Dagster would refuse the whole project."""
+    inspection = inspect({"okr_sync.yaml": HEAD + SOURCES.replace("{hubspot:", f"{{{name}:")})
+    found = {(p.rule, str(p.position)) for p in inspection.problems}
+    assert ("bad-id", "okr_sync.yaml:4:11") in found

@@ -275,6 +275,15 @@ def test_a_ratio_over_nothing_is_no_value(warehouse: Warehouse) -> None:
     assert measure(warehouse, ratio(count, count, empty="zero")).value == 0
 
 
+def test_a_ratio_over_sums_that_nobody_knows_is_no_value(warehouse: Warehouse) -> None:
+    """Deals none of which has an amount don't have an average of 0: what was missing is not zero."""
+    mirror(warehouse, [in_march(1), in_march(2)])
+    total, count = Aggregation(agg="sum", field="amount"), Aggregation(agg="count")
+    for metric in (ratio(total, count), ratio(count, total, empty="zero")):
+        measured = measure(warehouse, metric)
+        assert (measured.value, measured.quality) == (None, ("missing_value:2",))
+
+
 def conversion(on: Where | None = None) -> ConversionMetric:
     """Deals won within ten days of their creation."""
     return ConversionMetric(
@@ -326,6 +335,40 @@ def test_the_instant_of_maturity_itself_is_mature(warehouse: Warehouse) -> None:
     )
     measured = measure(warehouse, conversion())
     assert (measured.denominator, measured.quality) == (1, ("immature:0.50",))
+
+
+@pytest.mark.parametrize("zone_name", ["America/New_York", "UTC", "Pacific/Auckland"])
+def test_a_cohort_of_days_has_its_whole_last_day_in_every_zone(
+    warehouse: Warehouse, zone_name: str
+) -> None:
+    """Signed on the 1st, two days to pay: young on the 2nd, on the 3rd while it lasts, then mature."""
+    zone = ZoneInfo(zone_name)
+    mirror(warehouse, [{"signed_on": "2026-03-01", "paid_on": "2026-03-03"}])
+    two_days = {"from_time": "signed_on", "to_time": "paid_on", "within": timedelta(days=2)}
+    metric = conversion().model_copy(update=two_days)
+    first, end = date(2026, 3, 1), date(2026, 3, 31)
+    window = Window(first, end, local_midnight(first, zone), local_midnight(end, zone))
+    ends = {day: local_midnight(date(2026, 3, day + 1), zone) for day in (2, 3)}
+    spans = (
+        Span(date(2026, 3, 2), ends[2], window),
+        Span(date(2026, 3, 3), ends[3] - timedelta(hours=1), window),
+        Span(date(2026, 3, 3), ends[3], window),
+    )
+    with warehouse.read() as connection:
+        question = Question(metric, spans)
+        there = PROJECT.model_copy(update={"time_zone": zone.key})
+        answers, _ = evaluate_records(connection, there, "hubspot.deals", [question])
+    assert [answers["m", at].denominator for at in spans] == [0, 0, 1]
+    assert answers["m", spans[2]].value == 1
+
+
+def test_a_time_that_cannot_be_read_is_told_of(warehouse: Warehouse) -> None:
+    """A record whose time is rubbish is in no window: a count that it may belong to is flagged."""
+    mirror(warehouse, [{"createdate": "soon"}, {"createdate": "later"}])
+    measured = measure(warehouse, agg("count"))
+    assert (measured.value, measured.quality) == (0, ("bad_time:2",))
+    mirrored = measure(warehouse, agg("count", time="won_at"))
+    assert mirrored.quality == ()
 
 
 def duration(agg_name: str = "median", cohort: str = "arrival") -> DurationMetric:
@@ -380,6 +423,29 @@ def test_durations_by_the_day_of_the_start_know_only_arrivals_so_far(
     )
     measured = measure(warehouse, duration(agg_name, "start"))
     assert (measured.value, measured.sample_size) == (D(2), 1)
+
+
+@pytest.mark.parametrize("zone_name", ["America/New_York", "UTC", "Pacific/Auckland"])
+def test_an_arrival_on_the_day_after_is_not_yet_known(warehouse: Warehouse, zone_name: str) -> None:
+    """By start and in days, the as-of day's own arrivals count and the next day's don't, anywhere."""
+    zone = ZoneInfo(zone_name)
+    mirror(
+        warehouse,
+        [
+            {"signed_on": "2026-03-01", "paid_on": "2026-03-05"},
+            {"signed_on": "2026-03-01", "paid_on": "2026-03-06"},
+        ],
+    )
+    days = {"from_time": "signed_on", "to_time": "paid_on"}
+    metric = duration("max", "start").model_copy(update=days)
+    first, end = date(2026, 3, 1), date(2026, 3, 6)
+    window = Window(first, end, local_midnight(first, zone), local_midnight(end, zone))
+    at = Span(date(2026, 3, 5), local_midnight(end, zone), window)
+    with warehouse.read() as connection:
+        question = Question(metric, (at,))
+        there = PROJECT.model_copy(update={"time_zone": zone.key})
+        answers, _ = evaluate_records(connection, there, "hubspot.deals", [question])
+    assert (answers["m", at].value, answers["m", at].sample_size) == (4, 1)
 
 
 def test_many_windows_are_answered_at_once_and_alike(warehouse: Warehouse) -> None:
