@@ -90,11 +90,16 @@ def _arithmetic(found: Explanation) -> Iterator[str]:
         )
     elif row.sample_size is not None:
         yield f"value: {show_number(row.value, unit)} from {row.sample_size:,} records"
+    for one in found.inputs:
+        yield f"{one.name} = {show_number(one.value, one.unit)} ({one.metric})"
     if found.definition is None:
         return
     key_result = found.definition.key_result
     thresholds = found.definition.bundle.project.status
     baseline, target = _ends(found, found.definition)
+    if found.baseline is not None and key_result.goal.measured_baseline:
+        measured = show_number(found.baseline.baseline, unit)
+        yield f"baseline: {measured}, measured as of {found.baseline.as_of} and kept"
     if key_result.goal.kind is not GoalKind.FROM_TO:
         yield from _threshold(found, key_result)
     elif row.progress is not None and row.value is not None:
