@@ -45,9 +45,9 @@ def begin(
 def expires_at(warehouse: Warehouse, run_id: str) -> datetime | None:
     """Until when the run's lease holds; None if it was ended."""
     with warehouse.read() as connection:
-        return connection.execute(
-            select(lease.c.expires_at).where(lease.c.run_id == run_id)
-        ).scalar_one()
+        found = connection.execute(select(lease.c.expires_at).where(lease.c.run_id == run_id))
+        at: datetime | None = found.scalar_one()
+        return at
 
 
 def expire(warehouse: Warehouse, run_id: str) -> None:
