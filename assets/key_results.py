@@ -113,6 +113,7 @@ def _metadata(key_result: KeyResult, published: Published) -> Metadata:
         metadata |= measurement_metadata(latest.measurement)
         metadata["as_of"] = latest.as_of.isoformat()
         metadata["status"] = latest.status
+        metadata["origin"] = latest.origin
         metadata["final"] = latest.is_final
         metadata["quality"] = dg.MetadataValue.text(", ".join(latest.quality) or "no flags")
         if latest.progress is not None:

@@ -9,7 +9,7 @@ keeps exact decimals; a frame's numbers are the nearest double, good to 15 digit
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from os import PathLike
 from pathlib import Path
@@ -169,9 +169,7 @@ def _frame(kind: type[Any], rows: Iterable[Any], index: list[str]) -> pd.DataFra
     return _typed(plain, names, index)
 
 
-def _typed(
-    rows: list[Mapping[str, Any] | dict[str, Any]], names: list[str], index: list[str]
-) -> pd.DataFrame:
+def _typed(rows: Sequence[Mapping[str, Any]], names: list[str], index: list[str]) -> pd.DataFrame:
     """A frame with these columns in this order, each of its type, also where there is no row."""
     columns = {
         name: pd.Series([_cell(row[name], name) for row in rows], dtype=_TYPES.get(name, _TEXT))

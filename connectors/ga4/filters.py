@@ -68,7 +68,8 @@ def _any_of(test: AnyOf) -> Expression | None:
 
 
 def _condition(test: Condition) -> Expression:
-    if is_known(test.field):
+    # customEvent:plan names a dimension or a metric of the property's own: in a test, the dimension.
+    if is_known(test.field) and not test.field.startswith("customEvent:"):
         raise SourceError(
             f"`where` tests {test.field}, which is a GA4 metric. Only dimensions, such as "
             "sessionDefaultChannelGroup or deviceCategory, can be tested."

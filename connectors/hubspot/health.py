@@ -58,7 +58,9 @@ def _scopes(
     subject = f"{source.name}: scopes for {name}"
     try:
         if name == EMAILS:
-            transport.get(paths.emails(), _ONE, reading="marketing e-mails", check=_any_answer)
+            transport.get(
+                paths.marketing_emails(), _ONE, reading="marketing e-mails", check=_any_answer
+            )
         else:
             transport.get(paths.records(name), _ONE, reading=name, check=check_records)
             transport.get(paths.properties(name), (), reading=name, check=check_properties)

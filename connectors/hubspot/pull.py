@@ -16,6 +16,7 @@ from sqlalchemy import Table, select
 from connectors.base import Progress
 from connectors.hubspot.account import AccountDetails
 from connectors.hubspot.associations import AssociationReader, Ties
+from connectors.hubspot.holdings import overlaid, staged
 from connectors.hubspot.proof import INDEX_LAG, Holding, archived_in, expected_count
 from connectors.hubspot.records import RecordReader, TooManyChangesError
 from connectors.hubspot.schema import BoundProperty
@@ -27,16 +28,12 @@ from okr_sync.warehouse.association_store import (
     replace_associations,
 )
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.encoding import epoch_ms
 from okr_sync.warehouse.mirror import (
     DatasetState,
     FieldState,
     FieldType,
     Row,
-    count_records,
     fields_of,
-    ids_present,
-    recent_ids,
     record_table,
     state_of,
 )
@@ -143,38 +140,16 @@ class DatasetPull:
         for _ in range(2):
             high = self._present()
             rows = self._reader.changes(low, high)
-            holding = self._overlaid(table, rows, gone)
+            holding = overlaid(self._warehouse, table, rows, gone)
             expected = expected_count(self._reader, holding, high)
             if holding.count > expected and not gone:
                 gone = archived_in(self._reader, holding)
-                holding = self._overlaid(table, rows, gone)
+                holding = overlaid(self._warehouse, table, rows, gone)
                 expected = expected_count(self._reader, holding, high)
             if holding.count == expected:
                 kept = [row for row in rows if row["id"] not in gone]
                 return self._commit_changes(known, cursor_at, high, kept, gone, expected)
         raise _NotReconciledError
-
-    def _overlaid(self, table: Table, rows: Sequence[Row], gone: Collection[str]) -> Holding:
-        """What the mirror would hold with the changes applied."""
-        changed = {str(row["id"]): row for row in rows}
-        without = set(gone)
-
-        def present(ids: Collection[str]) -> set[str]:
-            with self._warehouse.read() as connection:
-                stored = ids_present(connection, table, ids)
-            return (stored | (changed.keys() & set(ids))) - without
-
-        def changed_since(at: datetime) -> set[str]:
-            with self._warehouse.read() as connection:
-                stored = recent_ids(connection, table, at)
-            recent = {one for one, row in changed.items() if _is_since(row, at)}
-            return (stored | recent) - without
-
-        with self._warehouse.read() as connection:
-            stored = count_records(connection, table)
-            new = len(changed.keys() - without - ids_present(connection, table, changed.keys()))
-            left = len(ids_present(connection, table, without))
-        return Holding(stored + new - left, present, changed_since)
 
     def _commit_changes(
         self,
@@ -257,18 +232,18 @@ class DatasetPull:
                 self._store(stage, waiting)
                 waiting = []
         self._store(stage, waiting)
-        holding = self._staged(stage)
+        holding = staged(self._warehouse, stage)
         for _ in range(2):
             # What changed while the list was read: a page read early is older than one read late.
             high = self._present()
             self._add_changes(stage, holding, started_at - INDEX_LAG, high)
-            holding = self._staged(stage)
+            holding = staged(self._warehouse, stage)
             expected = expected_count(self._reader, holding, high)
             if holding.count > expected:
                 gone = archived_in(self._reader, holding)
                 with self._warehouse.write() as connection:
                     remove(connection, stage, gone)
-                holding = self._staged(stage)
+                holding = staged(self._warehouse, stage)
                 expected = expected_count(self._reader, holding, high)
             if holding.count == expected:
                 break
@@ -281,18 +256,6 @@ class DatasetPull:
         # Not in the list: made since, or archived since and still in the index.
         usable = ids - unlisted | self._reader.existing(unlisted)
         self._store(stage, [row for row in rows if row["id"] in usable])
-
-    def _staged(self, stage: Table) -> Holding:
-        def present(ids: Collection[str]) -> set[str]:
-            with self._warehouse.read() as connection:
-                return ids_present(connection, stage, ids)
-
-        def changed_since(at: datetime) -> set[str]:
-            with self._warehouse.read() as connection:
-                return recent_ids(connection, stage, at)
-
-        with self._warehouse.read() as connection:
-            return Holding(count_records(connection, stage), present, changed_since)
 
     def _store(self, stage: Table, rows: Sequence[Row]) -> None:
         if rows:
@@ -354,8 +317,3 @@ class DatasetPull:
                 f"Source {self._source}: {held:,} {self._dataset} would be stored where "
                 f"{expected:,} were proven. Nothing of this read was used; the next run tries again."
             )
-
-
-def _is_since(row: Row, at: datetime) -> bool:
-    times = (row["created_ms"], row["updated_ms"])
-    return any(isinstance(ms, int) and ms >= epoch_ms(at) for ms in times)

@@ -166,6 +166,9 @@ _METRICS: tuple[MetricField, ...] = (
     MetricField(
         "sessionsPerUser", _FLOAT, _S, "Sessions per user", expression="sessions/activeUsers"
     ),
+    MetricField("screenPageViewsPerSession", _FLOAT, _S, "Views per session"),
+    MetricField("screenPageViewsPerUser", _FLOAT, _U, "Views per active user"),
+    MetricField("eventCountPerUser", _FLOAT, _U, "Event count per active user"),
     MetricField("totalUsers", _INT, _U, "Total users"),
     MetricField("activeUsers", _INT, _U, "Active users"),
     MetricField("newUsers", _INT, _U, "New users"),

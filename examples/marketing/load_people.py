@@ -23,6 +23,7 @@ TABLES = {
 
 def load(database: Path, folder: Path) -> None:
     """Make `database` anew from the CSV files of a folder; empty cells become NULL."""
+    database.parent.mkdir(parents=True, exist_ok=True)
     database.unlink(missing_ok=True)
     with closing(sqlite3.connect(database)) as connection, connection:
         for table, columns in TABLES.items():

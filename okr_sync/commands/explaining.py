@@ -22,7 +22,7 @@ Lines = list[tuple[str, str]]
 _FLAGS = {
     "provisional": "the day can still change: its settling time has not passed",
     "immature": "of the cohort have not had their time yet and are left out",
-    "negative_duration": "records end before they begin and are left out of the numerator",
+    "negative_duration": "records end before they begin: they have no duration and did not convert",
     "missing_home_currency": "records have no amount in the home currency and are left out",
     "missing_value": "records have no value and are left out",
     "missing_rate": "records have no exchange rate and are left out",
@@ -89,12 +89,17 @@ def _arithmetic(found: Explanation) -> Iterator[str]:
             f"{show_number(row.value, unit)}"
         )
     elif row.sample_size is not None:
-        yield f"value: {show_number(row.value, unit)} from {row.sample_size:,} records"
+        yield f"value: {show_number(row.value, unit)} from a sample of {row.sample_size:,}"
+    for one in found.inputs:
+        yield f"{one.name} = {show_number(one.value, one.unit)} ({one.metric})"
     if found.definition is None:
         return
     key_result = found.definition.key_result
     thresholds = found.definition.bundle.project.status
     baseline, target = _ends(found, found.definition)
+    if found.baseline is not None and key_result.goal.measured_baseline:
+        measured = show_number(found.baseline.baseline, unit)
+        yield f"baseline: {measured}, measured as of {found.baseline.as_of} and kept"
     if key_result.goal.kind is not GoalKind.FROM_TO:
         yield from _threshold(found, key_result)
     elif row.progress is not None and row.value is not None:
@@ -213,7 +218,7 @@ def _records(found: Explanation) -> Iterator[str]:
         named = f"{one.metric}: " if len(found.tallies) > 1 else ""
         yield f"{named}{_counted(one)}"
         for reason, number in sorted(one.left_out.items()):
-            yield f"{named}{number:,} where {reason}"
+            yield f"{named}{number:,} with the note: {reason}"
         if one.filtered_out:
             yield f"{named}{one.filtered_out:,} more in the window don't satisfy the conditions"
     if len(found.tallies) == 1 and _differs(found, found.tallies[0]):

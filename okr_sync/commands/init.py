@@ -39,6 +39,9 @@ _SOURCE_LINES = {
         '  web: {kind: ga4, property: "@property"}\n'
     ),
 }
+_SCHEMAS = ".schema"
+"""Where editors find the schemas: beside the files, because a package has no address of its own."""
+
 _IGNORED = "# okr-sync's own folder: the warehouse, if it is a file, lies in it.\n.okr_sync/\n"
 
 
@@ -70,7 +73,8 @@ def run_init(folder: Path, given: Answers) -> int:
     except OSError as error:
         raise OkrSyncError(f"{folder} can't be written: {error.strerror}.") from error
     for name in texts:
-        click.echo(f"  {folder / name}")
+        if not name.startswith("."):
+            click.echo(f"  {folder / name}")
     click.echo(_where_next(folder, given.ga4_property))
     return 0
 
@@ -110,7 +114,20 @@ def _texts(answers: Answers) -> dict[str, str]:
         "sources": "".join(_SOURCE_LINES[name].replace("@property", property_) for name in sources),
     }
     names = [PROJECT_FILE, *(name for source in sources for name in _OF_SOURCE[source])]
-    return {name: _filled(name, values) for name in names} | {".gitignore": _IGNORED}
+    texts = {name: _schema_line(name) + _filled(name, values) for name in names}
+    schemas = {
+        f"{_SCHEMAS}/{name}": (files("okr_sync") / "schema" / name).read_text(encoding="utf-8")
+        for name in ("okr_sync.schema.json", "metrics.schema.json", "okrs.schema.json")
+    }
+    return texts | {".gitignore": _IGNORED} | schemas
+
+
+def _schema_line(name: str) -> str:
+    """The comment by which editors find the schema of a file, for completion and help."""
+    folder, _, file = name.rpartition("/")
+    schema = f"{folder or file.removesuffix('.yaml')}.schema.json"
+    up = "../" if folder else ""
+    return f"# yaml-language-server: $schema={up}{_SCHEMAS}/{schema}\n"
 
 
 def _time_zone(text: str) -> str:

@@ -30,7 +30,7 @@ from okr_sync.config.models import (
     SqlSource,
 )
 from okr_sync.config.problems import BadValue
-from okr_sync.config.wording import advice, listed, quoted
+from okr_sync.config.wording import advice, listed, near_miss, quoted
 
 GA4_DATASET = "report"
 EMAILS = "marketing_emails"
@@ -191,11 +191,10 @@ def _hubspot_dataset(source: HubSpotSource, name: str) -> Dataset:
         )
     else:
         message = f"The HubSpot source `{source.name}` has no dataset {quoted(name)}."
+        meant = EMAILS if name in _EMAIL_SLIPS else near_miss(name, (*HUBSPOT_OBJECTS, EMAILS))
         custom = f"or a custom object by its full name, such as `{source.name}.p123_cars`."
-        fix = advice(
-            f"{source.name}.{EMAILS if name in _EMAIL_SLIPS else name}",
-            [known.strip("`") for known in names],
-            f"Use {listed(names)}, {custom}",
+        fix = (
+            f"Did you mean `{source.name}.{meant}`?" if meant else f"Use {listed(names)}, {custom}"
         )
     raise BadValue("unknown-dataset", message, fix)
 

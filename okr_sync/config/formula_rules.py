@@ -145,7 +145,7 @@ def _settle(
 ) -> None:
     inputs = _inputs(draft)
     levels[draft.name] = 1 + max((levels.get(metric, 0) for metric in inputs.values()), default=0)
-    if levels[draft.name] > MAX_LEVELS:
+    if levels[draft.name] == MAX_LEVELS + 1:  # those above it have an input that can't be used
         draft.reject(
             findings.error(
                 draft.position,

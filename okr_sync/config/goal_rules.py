@@ -196,7 +196,7 @@ def _check_currency(
                 position, wanted = place, found
     if position is not None and wanted and measured not in wanted:
         shown = listed(sorted(wanted)) if len(wanted) < 3 else "another currency"
-        to = min(wanted)
+        to = project if project in wanted else min(wanted)
         findings.error(
             position,
             "other-currency",

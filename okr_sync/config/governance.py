@@ -25,9 +25,9 @@ from okr_sync.config.models import (
 )
 from okr_sync.config.problems import Problem, Severity
 from okr_sync.config.rule_settings import RuleSettings
-from okr_sync.config.rules import place_of
+from okr_sync.config.rules import node_at, place_of
 from okr_sync.config.wording import quoted
-from okr_sync.config.yaml_reader import Node
+from okr_sync.config.yaml_reader import ListNode, Node
 
 _ACTIVITIES = re.compile(
     r"(launch|publish|write|create|build|run|organi[sz]e|host|implement|deploy|ship|develop|"
@@ -141,7 +141,8 @@ def _check_number_of_results(
     settings: RuleSettings,
     findings: Findings,
 ) -> None:
-    number = len(key_results)
+    written = node_at(objective.node, ("key_results",))
+    number = len(written.items) if isinstance(written, ListNode) else 0
     fewest, most = settings.limit("too-few-key-results"), settings.limit("too-many-key-results")
     if number > most:
         findings.warn(
@@ -159,7 +160,7 @@ def _check_number_of_results(
             "Add one that a good number elsewhere can't hide.",
         )
     indicators = {draft.item.indicator for draft in key_results if draft.item is not None}
-    if number > 1 and indicators == {"lagging"}:
+    if len(key_results) > 1 and indicators == {"lagging"}:
         findings.warn(
             objective.position,
             "only-lagging",

@@ -175,9 +175,8 @@ _GOVERNANCE = {
     "shared-one-owner": "A key result that teams share has one owner.",
 }
 _LIVE = {
-    "live-unreachable": "The source didn't answer, or refused the credentials.",
+    "live-unreachable": "The source didn't answer, refused the credentials, or has no such object.",
     "live-missing-scope": "The token lacks a scope that the bindings need.",
-    "live-unknown-dataset": "The account has no such object.",
     "live-unknown-field": "The account has no such property, dimension or metric.",
     "live-wrong-type": "The property is of another type than its use needs.",
     "live-unknown-stage": "No pipeline has a stage or pipeline of that id.",

@@ -98,7 +98,10 @@ def _read_source(entry: Entry, findings: Findings) -> Source | None:
             f"Write a mapping, such as `{entry.name[:30]}: {{kind: hubspot}}`.",
         )
         return None
-    secrets = {key: secret_in_file("a secret", "token_env: NAME") for key in SECRET_KEYS}
+    secrets = {
+        key: secret_in_file("a secret", f"{'url' if key == 'url' else 'token'}_env: NAME")
+        for key in SECRET_KEYS
+    }
     fields = Fields(entry.value, f"The source `{entry.name[:30]}`", findings, secrets)
     kind = fields.choice("kind", SOURCE_KINDS, required=True)
     if kind is None:

@@ -8,7 +8,6 @@ warehouse.publish).
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 from sqlalchemy import Connection
 
@@ -29,6 +28,7 @@ from okr_sync.sync.baselines import (
     plan_with_baselines,
 )
 from okr_sync.sync.observe import calendar_of, observe
+from okr_sync.warehouse.baselines import MeasuredBaseline
 from okr_sync.warehouse.metric_values import published_measurements
 from okr_sync.warehouse.mirror import state_of
 from okr_sync.warehouse.observations import KeyResultObservation
@@ -159,17 +159,16 @@ def _baseline(
     drafted: Drafted,
     measured: dict[Span, Measurement],
     now: datetime,
-) -> Decimal | None:
+) -> MeasuredBaseline | None:
     """The measured baseline: the frozen one, or what would be frozen if this draft were published."""
     key_result = drafted.key_result
     frozen = baselines_of(connection, [key_result]).get(key_result.key_result_id)
     if frozen is not None or drafted.baseline is None:
         return frozen
     calendar = calendar_of(bundle.project)
-    found = find_baseline(
+    return find_baseline(
         connection, bundle, key_result, drafted.baseline, measured, calendar, now, DRAFT
     )
-    return None if found is None else found.baseline
 
 
 def _unread_datasets(connection: Connection, bundle: Bundle, metric: AnyMetric) -> Iterator[str]:

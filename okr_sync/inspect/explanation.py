@@ -7,21 +7,24 @@ Belongs here: gathering it from the warehouse and the files. Does not belong her
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from okr_sync.config.bundle import Bundle
-from okr_sync.config.models import KeyResult
+from okr_sync.config.models import FormulaMetric, KeyResult
 from okr_sync.errors import OkrSyncError, SourceError, UsageError
 from okr_sync.inspect.contributions import Tally, record_metrics, tally
 from okr_sync.inspect.definition import RecordedConfig, recorded_config
 from okr_sync.inspect.draft import datasets_of, definition_hash_of
 from okr_sync.metrics.spans import Span, span_for
 from okr_sync.sync.observe import calendar_of
+from okr_sync.warehouse.baselines import MeasuredBaseline, frozen_baselines
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.metric_values import published_measurements
 from okr_sync.warehouse.mirror import DatasetState, state_of
-from okr_sync.warehouse.overrides import Override, override_on, overrides_of
+from okr_sync.warehouse.overrides import OVERRIDE, Override, override_on, overrides_of
 from okr_sync.warehouse.reads import (
     HistoryRow,
     PullRow,
@@ -48,12 +51,23 @@ class Definition:
 
 
 @dataclass(frozen=True)
+class Input:
+    """What a formula calls `name`: a metric, and its value over the same window as published."""
+
+    name: str
+    metric: str
+    unit: str | None
+    value: Decimal | None
+
+
+@dataclass(frozen=True)
 class Explanation:
     """A number and all that is known of how it came about.
 
     `definition` is None where neither the files nor the record of the run hold it any more; there is
     no `span` and no `tallies` then. `tallies` count the records as the source tables hold them now;
-    `uncounted` says why they could not be counted.
+    `uncounted` says why they could not be counted. `baseline` is the measured one, where the goal
+    starts from one; `inputs` are those of a formula.
     """
 
     row: HistoryRow
@@ -67,6 +81,8 @@ class Explanation:
     read_at: Sequence[tuple[str, DatasetState]]
     run: RunRow | None
     override: Override | None
+    baseline: MeasuredBaseline | None
+    inputs: Sequence[Input]
 
     @property
     def zone(self) -> ZoneInfo | None:
@@ -92,6 +108,8 @@ def explain(
         names = _datasets(definition)
         states = [(name, _state(connection, name)) for name in names]
         override = override_on(overrides_of(connection, [key_result_id]), row.as_of)
+        frozen = frozen_baselines(connection, [(key_result_id, current.cycle_start)])
+        inputs = _inputs(connection, definition, span)
     return Explanation(
         row=row,
         key_result=current,
@@ -107,7 +125,9 @@ def explain(
         ],
         read_at=[(name, state) for name, state in states if state is not None],
         run=run,
-        override=override if row.origin == "override" else None,
+        override=override if row.origin == OVERRIDE else None,
+        baseline=frozen.get(key_result_id),
+        inputs=inputs,
     )
 
 
@@ -158,6 +178,23 @@ def _tallies(
         return [tally(connection, bundle, metric, span) for metric in metrics], None
     except SourceError as error:
         return [], error.user_text
+
+
+def _inputs(
+    connection: Connection, definition: Definition | None, span: Span | None
+) -> list[Input]:
+    if definition is None or span is None:
+        return []
+    metrics = definition.bundle.metrics
+    metric = metrics[definition.key_result.metric]
+    if not isinstance(metric, FormulaMetric):
+        return []
+    found = []
+    for name, used in metric.inputs.items():
+        measured = published_measurements(connection, used, [span]).get(span)
+        value = None if measured is None else measured.value
+        found.append(Input(name, used, metrics[used].unit, value))
+    return found
 
 
 def _datasets(definition: Definition | None) -> list[str]:

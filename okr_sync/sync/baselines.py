@@ -52,10 +52,11 @@ def previous_cycle(cycle: Cycle) -> Cycle:
     return Cycle(f"{start}..{last_day}", start, cycle.start)
 
 
-def baselines_of(connection: Connection, key_results: Iterable[KeyResult]) -> dict[str, Decimal]:
-    """The measured baselines that are known of key results, by id."""
-    frozen = frozen_baselines(connection, _asking(key_results))
-    return {name: baseline.baseline for name, baseline in frozen.items()}
+def baselines_of(
+    connection: Connection, key_results: Iterable[KeyResult]
+) -> dict[str, MeasuredBaseline]:
+    """The measured baselines that are frozen of key results whose goals ask for one, by id."""
+    return frozen_baselines(connection, _asking(key_results))
 
 
 def baseline_spans(
@@ -70,7 +71,7 @@ def baseline_spans(
     A key result whose previous cycle is not final yet is absent: its baseline has to wait.
     """
     asking = [one for one in key_results if one.goal.measured_baseline]
-    frozen = frozen_baselines(connection, _asking(asking))
+    frozen = baselines_of(connection, asking)
     found: dict[str, BaselineSpan] = {}
     for key_result in asking:
         if key_result.key_result_id in frozen:

@@ -6,19 +6,18 @@ Does not belong here: the arithmetic (progress), evaluation (metrics) or writing
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.cycles import WEEKDAYS, Calendar
-from okr_sync.config.hashes import definition_hash
+from okr_sync.config.hashes import definition_hash, metric_hash
 from okr_sync.config.models import KeyResult, Project
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.spans import Span, is_closed, is_final
 from okr_sync.progress import judge, resolve_goal
+from okr_sync.warehouse.baselines import MeasuredBaseline
 from okr_sync.warehouse.observations import KeyResultObservation, KeyResultRow, ObjectiveRow
 from okr_sync.warehouse.overrides import OVERRIDE, Override, override_on
 
@@ -39,19 +38,23 @@ def observe(
     origin: str,
     now: datetime,
     *,
-    baseline: Decimal | None = None,
+    baseline: MeasuredBaseline | None = None,
     overrides: Collection[Override] = (),
 ) -> list[KeyResultObservation]:
     """Judge a key result's measurements, one observation an as-of day.
 
-    `baseline` is the measured one, as far as it is known. On a day of one of the key result's
+    `baseline` is the measured one, as far as it is known; one of another definition of the metric
+    still counts, and is flagged `baseline_of_earlier_definition`. On a day of one of the key result's
     `overrides` the number that was set is judged in the place of the measured one.
     """
     calendar = calendar_of(bundle.project)
     metric = bundle.metrics[key_result.metric]
     hash_ = definition_hash(key_result, metric, bundle.metrics)
-    goal = resolve_goal(key_result.goal, baseline)
+    goal = resolve_goal(key_result.goal, None if baseline is None else baseline.baseline)
     resolved = key_result.model_copy(update={"goal": goal})
+    about_baseline: set[str] = set()
+    if baseline is not None and baseline.definition_hash != metric_hash(metric, bundle.metrics):
+        about_baseline.add("baseline_of_earlier_definition")
     observations = []
     for span, automatic in measurements.items():
         override = override_on(overrides, span.as_of)
@@ -60,7 +63,8 @@ def observe(
             measurement = Measurement(override.value, quality=(OVERRIDE,))
         standing = judge(resolved, metric, measurement, span.as_of, bundle.project.status)
         final = is_final(key_result, span.as_of, calendar, now)
-        flags = {*measurement.quality, *standing.flags, *(() if final else ("provisional",))}
+        flags = {*measurement.quality, *standing.flags} | about_baseline
+        flags |= set() if final else {"provisional"}
         observations.append(
             KeyResultObservation(
                 key_result_id=key_result.key_result_id,
@@ -112,18 +116,19 @@ def objective_rows(bundle: Bundle, team: str) -> list[ObjectiveRow]:
 def key_result_rows(
     bundle: Bundle,
     key_result_ids: Iterable[str],
-    baselines: Mapping[str, Decimal] = MappingProxyType({}),
+    baselines: Mapping[str, MeasuredBaseline],
 ) -> list[KeyResultRow]:
     """The rows that define key results, as data people read them.
 
-    `baselines` are the measured ones that are known, by key result id.
+    `baselines` are the measured ones that are frozen, by key result id.
     """
     rows = []
     for key_result_id in key_result_ids:
         key_result = bundle.key_results[key_result_id]
         metric = bundle.metrics[key_result.metric]
         objective = bundle.objectives.get(key_result.objective_id)
-        goal = resolve_goal(key_result.goal, baselines.get(key_result_id))
+        measured = baselines.get(key_result_id)
+        goal = resolve_goal(key_result.goal, None if measured is None else measured.baseline)
         rows.append(
             KeyResultRow(
                 key_result_id=key_result_id,

@@ -7,7 +7,6 @@ here: the arithmetic (progress), the observations (observe) or the transaction (
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from okr_sync.config.bundle import Bundle
@@ -122,7 +121,7 @@ def _baselines(
     warehouse: Warehouse,
     scope: RunScope,
     measured: Mapping[str, Measured],
-) -> dict[str, Decimal]:
+) -> dict[str, MeasuredBaseline]:
     """Freeze the baselines that this run has found, and return them by key result id."""
     calendar = calendar_of(bundle.project)
     found: list[MeasuredBaseline] = []
@@ -144,8 +143,7 @@ def _baselines(
             )
             if baseline is not None:
                 found.append(baseline)
-    frozen = freeze_baselines(warehouse, found)
-    return {name: baseline.baseline for name, baseline in frozen.items()}
+    return freeze_baselines(warehouse, found)
 
 
 def _collect(

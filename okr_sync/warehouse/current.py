@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from okr_sync.warehouse.observations import KeyResultFailure
 from okr_sync.warehouse.revisions import Row, in_chunks
 from okr_sync.warehouse.tables import key_result, key_result_current
+from okr_sync.warehouse.turns import SeriesDay
 from okr_sync.warehouse.upsert import upsert
 
 _MEASURES = (
@@ -82,10 +83,12 @@ def mark_failed(
     *,
     run_id: str,
     newer: Collection[str],
+    confirmed: Collection[SeriesDay],
 ) -> None:
     """Record that there is no new number, and why; the last good one stays.
 
-    What a run that is among the `newer` ones has found stays as well.
+    What a run that is among the `newer` ones has found of the current number stays as well; for a
+    settled number that is only known from what they have `confirmed`.
 
     A key result that the warehouse has no definition of can't be marked; its failure shows in the
     run's counters only.
@@ -99,7 +102,9 @@ def mark_failed(
     marked, added = [], []
     for failure in failures:
         before = stored.get(failure.key_result_id)
-        if before is not None and before["run_id"] in newer:
+        if before is not None and (
+            before["run_id"] in newer or (failure.key_result_id, before["as_of"]) in confirmed
+        ):
             continue
         has_number = before is not None and before["as_of"] is not None
         mark = {

@@ -149,9 +149,8 @@ def publish(
                 run_id=run_id,
                 turn=turn,
             )
-        settled = {name for name, _ in confirmed_by_newer(connection, key_result_history, turn)}
-        still_failed = [one for one in failed if one.key_result_id not in settled]
-        mark_failed(connection, still_failed, run_id=run_id, newer=turn.newer)
+        confirmed = confirmed_by_newer(connection, key_result_history, turn)
+        mark_failed(connection, failed, run_id=run_id, newer=turn.newer, confirmed=confirmed)
         outcomes |= {one.key_result_id: "failed" for one in failed}
         _count(connection, run_id, outcomes, published_at)
     return PublishOutcome(

@@ -305,6 +305,15 @@ def test_a_measured_baseline_is_frozen_and_stays(brand: Any, warehouse: Warehous
     row = current(warehouse)["answers"]
     assert (row.baseline, row.target, row.value) == (4, 6, 4)
     assert baselines(warehouse)["brand/answers"] == frozen
+    assert row.quality == ("provisional",)
+    text = (brand.project / "metrics.yaml").read_text(encoding="utf-8")
+    changed = text.replace(
+        "answers: {agg: count,", "answers: {agg: count, where: {score: {gt: 0}},"
+    )
+    brand.write("metrics.yaml", changed)
+    assert run(brand.project, "2026-03-10T17:00:00+00:00").success
+    row = current(warehouse)["answers"]
+    assert (row.baseline, "baseline_of_earlier_definition" in row.quality) == (4, True)
 
 
 def test_without_a_past_the_first_final_value_is_the_baseline(

@@ -248,3 +248,30 @@ def test_every_command_has_help() -> None:
         result = run(name, "--help")
         assert result.exit_code == 0
         assert len(result.output.splitlines()) > 5
+
+
+def test_check_speaks_sarif_and_asks_the_sources(synced: Any) -> None:
+    """`--sarif` is for code review, `--live` asks HubSpot and GA4; both formats at once are refused."""
+    text = (synced.project / "metrics.yaml").read_text(encoding="utf-8")
+    synced.write("metrics.yaml", text.replace("time: createdate}", "time: createdat}", 1))
+    offline = json.loads(run("check", "--json").output)
+    assert [p for p in offline if p["severity"] == "error"] == []
+    live = run("check", "--live", "--json")
+    assert live.exit_code == 1
+    assert "createdate" in live.output
+    log = json.loads(run("check", "--live", "--sarif").output)
+    assert log["version"] == "2.1.0"
+    assert log["runs"][0]["results"]
+    both = run("check", "--json", "--sarif")
+    assert both.exit_code == 2
+    assert "not both" in both.output
+
+
+def test_the_sandbox_serves_ga4_over_rest_too(synced: Any) -> None:
+    """`--ga4-transport rest` sets a REST endpoint and the key file that signs its bearer token."""
+    command = [str(Path(sys.executable).parent / "okr-sync"), "sandbox", str(synced.account)]
+    command += ["--ga4-transport", "rest", "--", "env"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    variables = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+    assert variables["OKR_SYNC_GA4_ENDPOINT"].startswith("http://127.0.0.1:")
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in variables

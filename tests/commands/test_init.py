@@ -1,6 +1,11 @@
 """okr-sync init: a starter that has no mistakes, runs, and never takes the place of anything."""
 
+import contextlib
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +25,11 @@ def test_the_starter_passes_check_and_runs_against_the_demo_account(
     assert "okr-sync check" in written.output
     assert (folder / ".gitignore").read_text(encoding="utf-8").endswith(".okr_sync/\n")
     assert json.loads(okr_sync("check", "--json", "--project", str(folder)).output) == []
+    for path in [*folder.rglob("*.yaml")]:
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        schema = first.removeprefix("# yaml-language-server: $schema=")
+        assert schema != first, path
+        assert json.loads((path.parent / schema).read_text(encoding="utf-8"))["$schema"]
     write_demo_account(tmp_path / "account")
     with Sandbox(tmp_path / "account", rate_limits=False) as running:
         for name, value in running.environment().items():
@@ -54,6 +64,25 @@ def test_init_never_overwrites(okr_sync: Any, tmp_path: Path) -> None:
     assert "already has okr_sync.yaml" in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["okr_sync.yaml"]
     assert (tmp_path / "okr_sync.yaml").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_person_at_a_terminal_is_asked(tmp_path: Path) -> None:
+    """On a terminal every answer that no option gives is asked for, with a default."""
+    ours, theirs = pty.openpty()
+    command = [str(Path(sys.executable).parent / "okr-sync"), "init", "new", "--source", "ga4"]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path)
+    os.close(theirs)
+    os.write(ours, b"Europe/Paris\nEUR\n123456789\n")
+    shown = b""
+    with contextlib.suppress(OSError):  # a terminal whose other end has gone gives an error
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    assert process.wait(timeout=60) == 0, shown
+    assert b"Time zone of your days [UTC]:" in shown
+    project = (tmp_path / "new" / "okr_sync.yaml").read_text(encoding="utf-8")
+    assert "time_zone: Europe/Paris" in project
+    assert 'property: "123456789"' in project
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,17 @@ currency: USD
 sources:
   hubspot: {kind: hubspot}
   web: {kind: ga4, property: "123456789"}
+# What the small definitions of these tests break on purpose, and other tests are about.
+rules:
+  unused-metric: off
+  same-metric: off
+  mixed-currency-field: off
+  too-few-key-results: off
+  vague-result: off
+  yes-no-result: off
+  percent-of-count: off
+  window-never-moves: off
+  shared-one-owner: off
 """
 METRICS = """\
 metrics:

@@ -30,8 +30,8 @@ def test_problems_are_lines_with_their_place(
     assert run_check(folder, as_json=False) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
-        "metrics.yaml:2:10: error: `formula` metrics are not supported by this version (0.1.0). "
-        "Use agg, ratio, conversion or duration. [not-supported]"
+        "metrics.yaml:2:9: error: A metric of kind `formula` needs `inputs`. "
+        "Give each name a metric, as in `inputs: {won: won_deals, lost: lost_deals}`. [missing-key]"
     )
     assert lines[1].startswith("okrs.yaml:7:46: error: Its metric `mqls` can't be used")
     assert lines[-2] == "0 key results in 0 teams, 0 metrics, 2 sources: 2 errors"

@@ -69,9 +69,12 @@ def test_words_and_places_do_not_change_it(write_project: WriteProject, old: str
         ("to: 50%", "to: 51%"),
         ("{from: 10%, to: 50%}", "{at_least: 50%}"),
         ("commitment: committed", "commitment: aspirational"),
-        ("commitment: committed", "over: {last: 28d}"),
+        ("commitment: committed", "over: {last: 60d}"),
         ("cycle: 2026-Q4", "cycle: 2026-Q3"),
         ("conversion: {from: a, to: b, within: 45d}", "duration: {from: a, to: b}"),
+        ("commitment: committed", "pace: none"),
+        ("{from: 10%, to: 50%}", "{from: measured, to: 50%}"),
+        ("    min_n: 5\n", "    min_n: 5\n    by: z\n    reduce: min\n"),
     ],
 )
 def test_what_can_change_the_number_or_its_judgement_does(

@@ -60,7 +60,7 @@ def test_several_mistakes_in_several_files_are_all_told(inspect: InspectProject)
     assert [(str(p.position), p.rule) for p in inspection.problems] == [
         ("metrics/more.yaml:2:6", "missing-key"),
         ("metrics/more.yaml:2:12", "unknown-aggregation"),
-        ("metrics/more.yaml:3:7", "not-supported"),
+        ("metrics/more.yaml:3:6", "missing-key"),
         ("okrs/one.yaml:7:35", "unknown-metric"),
         ("okrs/one.yaml:8:14", "bad-id"),
         ("okrs/two.yaml:2:1", "yaml-tab"),

@@ -103,8 +103,8 @@ def test_a_wrong_project_file_stops_everything(
 @pytest.mark.parametrize(
     ("source", "rule", "words"),
     [
-        ("{kind: sql, url_env: X}", "not-supported", "Sources of kind `sql` are not supported"),
-        ("{kind: files, path: x}", "not-supported", "Use hubspot or ga4"),
+        ("{kind: sql}", "missing-key", "needs `url_env`"),
+        ("{kind: files, path: /x}", "outside-project", "lies outside"),
         ("{kind: hubpsot}", "bad-choice", "Did you mean `hubspot`?"),
         ("{}", "missing-key", "needs `kind`"),
         ("ga4", "wrong-type", "{kind: hubspot}"),

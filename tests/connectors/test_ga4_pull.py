@@ -12,6 +12,7 @@ from sqlalchemy import select
 from connectors.base import PullResult
 from connectors.errors import RetryPolicy
 from connectors.ga4.connector import Ga4Connector
+from connectors.sandbox.ga4_schema import Schema
 from connectors.sandbox.ga4_server import Ga4Sandbox
 from connectors.sandbox.ga4_sessions import Ga4Settings
 from okr_sync.config.models import Ga4Source
@@ -542,3 +543,68 @@ def test_one_connector_pulls_again(sandbox: Ga4Sandbox, store: Warehouse) -> Non
     results = [connector.pull(needs(series("sessions")), store, NOW) for _ in range(2)]
     connector.close()
     assert [result.requests for result in results] == [1, 1]
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_rates_and_dimensions_of_ones_own(store: Warehouse, transport: str) -> None:
+    """One event's rate, events by name and custom dimensions go through like any other field."""
+    rows = sessions_of_ten_days()
+    rows["event:demo_request"] = ["1" if n % 9 == 0 else "" for n in range(len(rows))]
+    rows["customEvent:plan"] = ["pro" if n % 2 else "basic" for n in range(len(rows))]
+    rows["customUser:tier"] = ["gold" if n % 5 == 0 else "" for n in range(len(rows))]
+    events = ("purchase", "demo_request")
+    property_settings = Ga4Settings("123456789", "Etc/UTC", "EUR", key_events=events)
+    demos = one("eventName", Operator.EQ, "demo_request")
+    pro = one("customEvent:plan", Operator.EQ, "pro")
+    gold = one("customUser:tier", Operator.EQ, "gold")
+    with Ga4Sandbox(property_settings, sessions=rows) as sandbox:
+        result = pull(
+            sandbox,
+            store,
+            needs(
+                window("sessionKeyEventRate:demo_request", "userKeyEventRate:purchase"),
+                series("eventCount", "keyEvents", where=demos),
+                series("eventCount", where=pro),
+                series("sessions", where=gold),
+            ),
+            transport,
+        )
+    assert result.error is None
+    asked = rows["event:demo_request"].eq("1")
+    stored = figures(store)
+    rate = stored["sessionKeyEventRate:demo_request", FIRST, LAST]
+    assert rate is not None and float(rate) == pytest.approx(asked.mean(), abs=1e-9)
+    buyers = rows.loc[rows["event:purchase"].eq("1"), "user_id"].nunique()
+    people = stored["userKeyEventRate:purchase", FIRST, LAST]
+    assert people is not None
+    assert float(people) == pytest.approx(buyers / rows["user_id"].nunique(), abs=1e-9)
+    assert sum(days(store, "eventCount", demos).values()) == int(asked.sum())
+    assert sum(days(store, "keyEvents", demos).values()) == int(asked.sum())
+    assert sum(days(store, "eventCount", pro).values()) > 0
+    assert sum(days(store, "sessions", gold).values()) == int(
+        rows["customUser:tier"].eq("gold").sum()
+    )
+
+
+def test_a_rate_of_an_event_that_does_not_exist(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+    """It fails alone, with its name; the rates of other events are read."""
+    need = needs(window("sessionKeyEventRate:nothing"), window("sessionKeyEventRate:purchase"))
+    assert pull(sandbox, store, need).is_complete
+    stored = figures(store)
+    assert stored["sessionKeyEventRate:purchase", FIRST, LAST] is not None
+    assert "sessionKeyEventRate:nothing" in (told(store, "sessionKeyEventRate:nothing") or "")
+
+
+def test_every_metric_of_the_schema_goes_through(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+    """Whatever the property lists as a metric can be bound over an exact window."""
+    names = sorted(Schema((), ("purchase",)).metrics)
+    for some in (names[:20], names[20:]):
+        result = pull(sandbox, store, needs(*(window(name) for name in some)))
+        assert result.error is None
+    refused = {name: told(store, name) for name in names if told(store, name)}
+    assert refused == {}
+    stored = figures(store)
+    assert {metric for metric, _, _ in stored} >= set(names)
+    views = sessions_of_ten_days()["event:page_view"].astype(int)
+    rate = stored["screenPageViewsPerSession", FIRST, LAST]
+    assert rate is not None and float(rate) == pytest.approx(views.mean(), abs=1e-9)

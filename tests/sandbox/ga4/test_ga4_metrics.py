@@ -23,6 +23,9 @@ EXPECTED = {
     "averageSessionDuration": "39.95",  # 199.75 / 5
     "eventsPerSession": "3.6",  # 18 / 5
     "sessionsPerUser": "2.5",  # 5 / (u1, u2)
+    "screenPageViewsPerSession": "2.4",  # 12 / 5
+    "screenPageViewsPerUser": "6",  # 12 / (u1, u2)
+    "eventCountPerUser": "9",
     "totalUsers": "3",
     "activeUsers": "2",  # u3 was neither engaged nor new
     "newUsers": "2",

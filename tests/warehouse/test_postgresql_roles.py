@@ -1,0 +1,151 @@
+"""The roles of docs/postgresql-roles.md: a worker that can sync and can't rewrite history."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from okr_sync.commands.sync import run_sync
+from okr_sync.errors import WarehouseError
+from okr_sync.warehouse.audit import violations
+from okr_sync.warehouse.connect import Warehouse, open_warehouse
+from okr_sync.warehouse.observations import KeyResultObservation, KeyResultRow
+from okr_sync.warehouse.publish import publish
+from okr_sync.warehouse.reads import history, status
+from okr_sync.warehouse.runs import finish_run, start_run
+from okr_sync.warehouse.tables import metadata
+
+PAGE = Path(__file__).parents[2] / "docs" / "postgresql-roles.md"
+ROLES = ("okr_owner", "okr_worker", "okr_reader")
+
+
+@dataclasses.dataclass(frozen=True)
+class Roles:
+    """The URLs of one database, by who uses it."""
+
+    owner: str
+    worker: str
+    reader: str
+
+
+@pytest.fixture
+def roles(postgresql_server: str, postgresql_url: str) -> Iterator[Roles]:
+    """A database that was set up as the page says, statement by statement."""
+    once, grants, default = re.findall(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    urls = [postgresql_url.replace("//postgres:@", f"//{role}:@") for role in ROLES]
+    with psycopg.connect(postgresql_url, autocommit=True) as administrator:
+        administrator.execute(once)
+        try:
+            open_warehouse(urls[0]).close()
+            for url, statements in ((urls[0], grants), (urls[1], default)):
+                with psycopg.connect(url, autocommit=True) as connection:
+                    connection.execute(statements)
+            yield Roles(*urls)
+        finally:
+            for role in ROLES:
+                administrator.execute(f"DROP OWNED BY {role} CASCADE")
+                administrator.execute(f"DROP ROLE {role}")
+
+
+@pytest.fixture
+def worker(roles: Roles) -> Iterator[Warehouse]:
+    """The warehouse as the worker has it."""
+    opened = open_warehouse(roles.worker)
+    yield opened
+    opened.close()
+
+
+def test_every_table_is_on_the_page() -> None:
+    """A table that a later version adds needs its rights said."""
+    page = PAGE.read_text("utf-8")
+    for table in metadata.tables:
+        assert re.search(rf"\b{table}\b", page), table
+
+
+def test_the_worker_publishes_runs(
+    worker: Warehouse,
+    roles: Roles,
+    noon: datetime,
+    define: Callable[..., KeyResultRow],
+    observe: Callable[..., KeyResultObservation],
+) -> None:
+    """New numbers, revisions, the run's end: all of it with the worker's rights; readers read it."""
+    for number, value in enumerate(("1", "2")):
+        run_id = f"run-{number}"
+        start_run(
+            worker,
+            run_id=run_id,
+            trigger="manual",
+            dagster_run_id=None,
+            config_hash="c",
+            expected=1,
+            started_at=noon,
+        )
+        publish(
+            worker,
+            run_id=run_id,
+            published_at=noon + timedelta(hours=number),
+            measured_at=noon,
+            objectives=[],
+            key_results=[define("growth/a")],
+            observations=[observe("growth/a", "2026-10-05", value)],
+            metric_observations=[],
+            failures=[],
+            stale_after={"growth/a": None},
+        )
+        finish_run(worker, run_id, finished_at=noon)
+    reader = open_warehouse(roles.reader, migrate=False)
+    assert [row.value for row in history(reader, "growth/a")] == [1, 2]
+    assert [row.value for row in status(reader, now=noon)] == [2]
+    with reader.read() as connection:
+        assert violations(connection) == []
+    with pytest.raises(WarehouseError, match="doesn't permit"), reader.write() as connection:
+        connection.execute(text("INSERT INTO config_version VALUES ('c', now(), NULL, '{}')"))
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM key_result_history",
+        "UPDATE key_result_history SET value = 1",
+        "UPDATE key_result_history SET recorded_at = now()",
+        "TRUNCATE key_result_history",
+        "ALTER TABLE key_result_history DISABLE TRIGGER ALL",
+        "DROP TABLE key_result_history",
+        "DELETE FROM metric_value",
+        "UPDATE metric_value SET value = 1",
+        "DELETE FROM sync_run",
+        "DELETE FROM key_result",
+        "DELETE FROM config_version",
+        "UPDATE config_version SET body = '{}'",
+        "DELETE FROM lease",
+        "DELETE FROM value_override",
+    ],
+)
+def test_the_worker_cannot_rewrite_what_was_published(worker: Warehouse, statement: str) -> None:
+    """The server refuses it, whatever program asks with the worker's password."""
+    with (
+        pytest.raises(WarehouseError, match="doesn't permit"),
+        worker.write() as connection,
+    ):
+        connection.execute(text(statement))
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_whole_sync_with_the_workers_rights(
+    roles: Roles, company: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pulls, mirrors that follow the bindings, evaluation and publish: twice, from the command."""
+    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", roles.worker)
+    day = date(2026, 3, 20)
+    for _ in range(2):
+        assert run_sync(tmp_path / "project", [], day, None) == 0
+    reader = open_warehouse(roles.reader, migrate=False)
+    assert len(status(reader, now=datetime.now(UTC))) == 4
+    reader.close()
