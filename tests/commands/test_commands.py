@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +140,18 @@ def test_failures_end_with_1_and_a_reason(
     unmade = run("status")
     assert unmade.exit_code == 1
     assert "okr-sync sync" in unmade.output
+
+
+def test_a_refusal_of_the_database_shows_the_detail_that_a_report_needs(
+    synced: Any, sqlite_url: str
+) -> None:
+    """The sentence asks for the technical detail, so it is there; without it nobody could help."""
+    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
+        connection.execute("ALTER TABLE key_result RENAME COLUMN title TO name")
+    result = run("status")
+    assert result.exit_code == 1
+    assert "report it with the technical detail" in result.output
+    assert "Technical detail: OperationalError: no such column: key_result.title" in result.output
 
 
 def test_problems_in_the_files_are_said_and_the_rest_runs(synced: Any) -> None:
