@@ -82,6 +82,19 @@ def test_a_backfill_and_the_history_of_it(synced: Any) -> None:
     )
 
 
+def test_a_backfill_of_one_day_is_a_backfill(synced: Any) -> None:
+    """It touches the day that it names and no day before it, and the history says how it came."""
+    assert run("sync", "sessions", "--backfill", "2026-03-03..2026-03-03").exit_code == 0
+    assert run("sync", "sessions", "--backfill", "2026-03-05..2026-03-05").exit_code == 0
+    rows = json.loads(run("history", "sessions", "--json").output)
+    found = [(row["as_of"], row["origin"]) for row in rows]
+    assert found == [
+        ("2026-03-03", "backfill"),
+        ("2026-03-05", "backfill"),
+        ("2026-03-06", "automatic"),
+    ]
+
+
 def test_an_older_day_says_that_the_current_one_stays(synced: Any) -> None:
     """Whoever syncs a past day is told why the status still shows the newer one, and how to see it."""
     result = run("sync", "--as-of", "2026-03-04")
