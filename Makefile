@@ -45,9 +45,10 @@ $(READY): requirements-dev.lock pyproject.toml
 demo: $(READY)
 	@$(BIN)/okr-sync demo $(DEMO)
 
+# exec: make passes a signal to its own child only, which must be the command and not a shell.
 dev: demo
 	@echo "Dagster's UI: http://127.0.0.1:3000 (stop it with Ctrl-C)"
-	@DAGSTER_HOME=$(CURDIR)/$(DEMO)/dagster OKR_SYNC_PROJECT=$(CURDIR)/$(DEMO)/project \
+	@DAGSTER_HOME=$(CURDIR)/$(DEMO)/dagster OKR_SYNC_PROJECT=$(CURDIR)/$(DEMO)/project exec \
 		$(BIN)/okr-sync sandbox $(DEMO)/account -- \
 		$(BIN)/dg dev -w workspace.yaml --host 127.0.0.1 --port 3000
 

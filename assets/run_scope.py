@@ -40,7 +40,7 @@ def open_run(
     known = find_run(warehouse, run.run_id)
     now = known.started_at if known else clock_now
     calendar = calendar_of(bundle.project)
-    days = RunDays(_days_of(run.tags, now.astimezone(calendar.zone).date()))
+    days = _days_of(run.tags, now.astimezone(calendar.zone).date())
     with warehouse.read() as connection:
         wanted = days_by_key_result(connection, bundle, chosen, days, calendar, now)
         kept = kept_spans(connection, bundle, wanted, calendar, now)
@@ -107,10 +107,11 @@ def _trigger(run: dg.DagsterRun) -> str:
     return "schedule" if _SCHEDULE in run.tags else "dagster"
 
 
-def _days_of(tags: Mapping[str, str], today: date) -> tuple[date, ...]:
+def _days_of(tags: Mapping[str, str], today: date) -> RunDays:
     if _PARTITION in tags:
-        return (date.fromisoformat(tags[_PARTITION]),)
+        return RunDays((date.fromisoformat(tags[_PARTITION]),))
     if _RANGE_START in tags:
         first, last = (date.fromisoformat(tags[tag]) for tag in (_RANGE_START, _RANGE_END))
-        return tuple(first + timedelta(days=i) for i in range((last - first).days + 1))
-    return (today,)
+        days = tuple(first + timedelta(days=i) for i in range((last - first).days + 1))
+        return RunDays(days, is_backfill=True)
+    return RunDays((today,))

@@ -80,6 +80,8 @@ class _Group(click.Group):
             ctx.exit(2)
         except OkrSyncError as error:
             click.echo(f"Error: {error.user_text}", err=True)
+            if error.detail:
+                click.echo(f"Technical detail: {error.detail.strip()}", err=True)
             ctx.exit(1)
 
 

@@ -76,7 +76,7 @@ def run_sync(
         if named and not chosen:
             return 1
         days = _days(bundle, as_of, backfill)
-        run = _execute(bundle, warehouse, chosen, days)
+        run = _execute(bundle, warehouse, chosen, days, is_backfill=backfill is not None)
         exit_status = _summary(bundle, warehouse, run, chosen, days[1])
         return 1 if len(chosen) < len(named) else exit_status
 
@@ -96,25 +96,29 @@ def _days(
 
 
 def _execute(
-    bundle: Bundle, warehouse: Warehouse, chosen: Sequence[str], days: tuple[date, date]
+    bundle: Bundle,
+    warehouse: Warehouse,
+    chosen: Sequence[str],
+    days: tuple[date, date],
+    *,
+    is_backfill: bool,
 ) -> RunRow:
     first, last = days
-    is_range = first != last
     about = counted(len(chosen) or len(bundle.key_results), "key result")
-    click.echo(f"Syncing {about} as of {f'{first}..{last}' if is_range else first}")
+    click.echo(f"Syncing {about} as of {f'{first}..{last}' if is_backfill else first}")
     reporter = ConsoleReporter(output())
     with warnings.catch_warnings():
         # Dagster warns of its own use of its own beta features; nothing a user could mend.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         job = build_definitions(bundle, {"reporter": reporter}).resolve_job_def(SYNC_JOB)
-    tags = {TRIGGER_TAG: "backfill" if is_range else "manual"}
-    if is_range:
+    tags = {TRIGGER_TAG: "backfill" if is_backfill else "manual"}
+    if is_backfill:
         tags |= {_RANGE_START: first.isoformat(), _RANGE_END: last.isoformat()}
     with _instance() as instance:
         result = job.execute_in_process(
             instance=instance,
-            partition_key=None if is_range else first.isoformat(),
+            partition_key=None if is_backfill else first.isoformat(),
             tags=tags,
             asset_selection=_selection(bundle, chosen),
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

@@ -26,14 +26,13 @@ from okr_sync.warehouse.tables import key_result_current, key_result_history
 
 @dataclass(frozen=True)
 class RunDays:
-    """The as-of days that a run was asked for; more than one is a backfill."""
+    """The as-of days that a run was asked for.
+
+    Those of a backfill were named as such, so that no other day is to be touched.
+    """
 
     days: tuple[date, ...]
-
-    @property
-    def is_backfill(self) -> bool:
-        """Whether the days were named one by one, so that no other day is to be touched."""
-        return len(self.days) > 1
+    is_backfill: bool = False
 
 
 def days_by_key_result(

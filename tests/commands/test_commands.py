@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,19 @@ def test_a_backfill_and_the_history_of_it(synced: Any) -> None:
     )
 
 
+def test_a_backfill_of_one_day_is_a_backfill(synced: Any) -> None:
+    """It touches the day that it names and no day before it, and the history says how it came."""
+    assert run("sync", "sessions", "--backfill", "2026-03-03..2026-03-03").exit_code == 0
+    assert run("sync", "sessions", "--backfill", "2026-03-05..2026-03-05").exit_code == 0
+    rows = json.loads(run("history", "sessions", "--json").output)
+    found = [(row["as_of"], row["origin"]) for row in rows]
+    assert found == [
+        ("2026-03-03", "backfill"),
+        ("2026-03-05", "backfill"),
+        ("2026-03-06", "automatic"),
+    ]
+
+
 def test_an_older_day_says_that_the_current_one_stays(synced: Any) -> None:
     """Whoever syncs a past day is told why the status still shows the newer one, and how to see it."""
     result = run("sync", "--as-of", "2026-03-04")
@@ -139,6 +153,18 @@ def test_failures_end_with_1_and_a_reason(
     unmade = run("status")
     assert unmade.exit_code == 1
     assert "okr-sync sync" in unmade.output
+
+
+def test_a_refusal_of_the_database_shows_the_detail_that_a_report_needs(
+    synced: Any, sqlite_url: str
+) -> None:
+    """The sentence asks for the technical detail, so it is there; without it nobody could help."""
+    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
+        connection.execute("ALTER TABLE key_result RENAME COLUMN title TO name")
+    result = run("status")
+    assert result.exit_code == 1
+    assert "report it with the technical detail" in result.output
+    assert "Technical detail: OperationalError: no such column: key_result.title" in result.output
 
 
 def test_problems_in_the_files_are_said_and_the_rest_runs(synced: Any) -> None:
