@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import chain
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     CTE,
@@ -36,7 +37,7 @@ from okr_sync.warehouse.mirror import FieldType
 
 def cells_of_spans(source: Filterable, anchor: str | None, spans: Sequence[Span]) -> Cells:
     """A cell for each span, numbered in order; without an anchor every record lies in each."""
-    windows = _windows_table(spans)
+    windows = _windows_table(spans, source.zone)
     return _cells(source, anchor, spans, windows, _in_window(source, anchor, windows), len(spans))
 
 
@@ -44,7 +45,7 @@ def cells_of_groups(
     source: Filterable, anchor: str | None, by: str, spans: Sequence[Span], groups: Sequence[Group]
 ) -> Cells:
     """A cell for each span and group: number = number of the span × groups + number of the group."""
-    windows = _windows_table(spans)
+    windows = _windows_table(spans, source.zone)
     kind = BigInteger() if isinstance(groups[0].value, int) else Text()
     named = (
         values(
@@ -112,8 +113,11 @@ def count_in_cells(
     return {number: int(count) for number, count in connection.execute(query) if count}
 
 
-def _windows_table(spans: Sequence[Span]) -> CTE:
-    """The spans as rows: number, window in milliseconds and in days, and the as-of instant."""
+def _windows_table(spans: Sequence[Span], zone: ZoneInfo) -> CTE:
+    """The spans as rows: number, window in milliseconds and in days, and up to when things are known.
+
+    That is the as-of instant, and the first day that has not wholly passed by then.
+    """
     rows = [
         (
             number,
@@ -122,6 +126,7 @@ def _windows_table(spans: Sequence[Span]) -> CTE:
             day_number(span.window.start_day),
             day_number(span.window.end_day),
             epoch_ms(span.as_of_at),
+            day_number(span.as_of_at.astimezone(zone).date()),
         )
         for number, span in enumerate(spans)
     ]
@@ -133,6 +138,7 @@ def _windows_table(spans: Sequence[Span]) -> CTE:
             column("start_day", Integer),
             column("end_day", Integer),
             column("as_of_ms", BigInteger),
+            column("open_day", BigInteger),
             name="windows",
         )
         .data(rows)
