@@ -195,12 +195,12 @@ def _check_name(
     labelled = [(one, of) for one, of in places if one.label.casefold() == value.casefold()]
     if labelled:
         ids = listed(_shown(one, of, is_stage and len(labelled) > 1) for one, of in labelled)
-        many = f", and of {len(labelled)} of them" if len(labelled) > 1 else ""
-        return (
-            "live-stage-label",
-            f"{quoted(value)} is the label of a {what}{many}; records hold its id.",
-            f"Write {ids}.",
+        told = (
+            f"is the label of {len(labelled)} {what}s; records hold an id"
+            if len(labelled) > 1
+            else f"is the label of a {what}; records hold its id"
         )
+        return ("live-stage-label", f"{quoted(value)} {told}.", f"Write {ids}.")
     ids_and_labels = {one.id: one.id for one, _ in places} | {
         one.label: one.id for one, _ in places
     }

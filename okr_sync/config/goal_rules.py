@@ -5,14 +5,12 @@ shape of a goal (goal_reader), what makes a good key result (governance).
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from okr_sync.config.cycles import Calendar, period_start
+from okr_sync.config.cycles import Calendar
 from okr_sync.config.findings import Draft, Findings
-from okr_sync.config.formula_rules import with_inputs
 from okr_sync.config.models import (
     AggMetric,
     AnyMetric,
@@ -21,17 +19,16 @@ from okr_sync.config.models import (
     Goal,
     GoalKind,
     KeyResult,
-    OverKind,
     Position,
     Project,
     RatioMetric,
     SnapshotMetric,
-    SqlMetric,
 )
 from okr_sync.config.money import currencies_of, is_code
 from okr_sync.config.numbers import parse_number
 from okr_sync.config.problems import BadValue
 from okr_sync.config.rules import node_at, place_of
+from okr_sync.config.window_rules import check_window
 from okr_sync.config.wording import listed, quoted
 from okr_sync.config.yaml_reader import ListNode, Node, ScalarNode
 
@@ -47,7 +44,6 @@ _DOWN = re.compile(
 )
 _UP = re.compile(r"\b(increas\w+|grow|growing|rais\w+|lift|boost\w*|doubl\w+|tripl\w+|expand\w*)\b")
 _FROM_TO = re.compile(r"\bfrom (\S+(?: (?:%|[kKmM]\b))?) to (\S+(?: (?:%|[kKmM]\b))?)")
-_GA4_MONTHS = timedelta(days=427)
 
 
 def check_goals(
@@ -70,7 +66,7 @@ def check_goals(
         _check_percent(metric, unit, numbers, draft.node, own)
         _check_currency(metric, project.currency, unit, numbers, draft.node, own)
         _check_title(draft.item, draft.node, own)
-        _check_window(draft.item, metric, usable, calendar, draft.node, own)
+        check_window(draft.item, metric, usable, calendar, draft.node, own)
         if own.first_error is not None:
             draft.reject(own.first_error)
         findings.include(own, draft.name)
@@ -264,85 +260,3 @@ def _falls(goal: Goal) -> bool | None:
             return None
         return goal.target < goal.baseline
     return {GoalKind.AT_LEAST: False, GoalKind.AT_MOST: True}.get(goal.kind)
-
-
-# --- windows -------------------------------------------------------------------------------------
-
-
-def _check_window(
-    key_result: KeyResult,
-    metric: AnyMetric,
-    metrics: Mapping[str, AnyMetric],
-    calendar: Calendar,
-    node: Node,
-    findings: Findings,
-) -> None:
-    over = key_result.over
-    position = place_of(node, ("over",))
-    length = key_result.cycle.end - key_result.cycle.start
-    leaves = [metrics[name] for name in sorted(with_inputs([metric.name], metrics))]
-    for leaf in leaves:
-        if isinstance(leaf, ConversionMetric):
-            _check_maturity(key_result, leaf, length, position, findings)
-        is_level = isinstance(leaf, SnapshotMetric) or (
-            isinstance(leaf, SqlMetric) and leaf.snapshot
-        )
-        if is_level and over.kind is OverKind.PREVIOUS:
-            findings.error(
-                position,
-                "snapshot-over-previous",
-                f"{quoted(leaf.name)} is a level as it is now, and `previous` is past.",
-                "Use the default, `over: cycle`.",
-            )
-            break
-        days = timedelta(days=over.days or 0)
-        if isinstance(leaf, AggMetric) and leaf.time is None and days > _GA4_MONTHS:
-            findings.warn(
-                position,
-                "window-beyond-retention",
-                f"{over.days} days reach further back than the 14 months for which GA4 keeps people.",
-                "Look at 400 days at most, and check the retention in GA4's settings.",
-            )
-            break
-    if over.kind is OverKind.PREVIOUS and over.period is not None:
-        last_day = key_result.cycle.end - timedelta(days=1)
-        first = period_start(key_result.cycle.start, over.period, calendar)
-        if first == period_start(last_day, over.period, calendar):
-            findings.warn(
-                position,
-                "window-never-moves",
-                f"The previous {over.period} is the same all through the cycle, and before it.",
-                f"Use `over: cycle` or {{to_date: {over.period}}}.",
-            )
-
-
-def _check_maturity(
-    key_result: KeyResult,
-    metric: ConversionMetric,
-    length: timedelta,
-    position: Position,
-    findings: Findings,
-) -> None:
-    over = key_result.over
-    longest = {"week": 7, "month": 31, "quarter": 92, "year": 366}
-    days = over.days if over.kind is OverKind.LAST else longest.get(over.period or "")
-    if over.kind is OverKind.PREVIOUS and days is not None:
-        days *= 2  # on the last day of a period, the first day of the one before is so long ago
-    within = f"{metric.within / timedelta(days=1):g} days"
-    if over.kind is OverKind.CYCLE:
-        if metric.within >= length:
-            findings.warn(
-                position,
-                "within-longer-than-cycle",
-                f"`within` of {quoted(metric.name)} is {within}, so no cohort of this cycle is "
-                "mature before it ends.",
-                "Look further back, as in {last: 180d}, or shorten `within`.",
-            )
-    elif days is not None and metric.within >= timedelta(days=days):
-        findings.error(
-            position,
-            "window-never-mature",
-            f"`within` of {quoted(metric.name)} is {within}, so no cohort of these {days} days ever "
-            "has it behind it.",
-            "Make the window longer than `within`.",
-        )

@@ -114,10 +114,9 @@ def count_in_cells(
 
 
 def _windows_table(spans: Sequence[Span], zone: ZoneInfo) -> CTE:
-    """The spans as rows: number, window in milliseconds and in days, and the as-of instant.
+    """The spans as rows: number, window in milliseconds and in days, and up to when things are known.
 
-    `as_of_day` is the as-of day and `open_day` the first day that had not wholly passed by the as-of
-    instant: the day after, or the as-of day itself while it is in progress.
+    That is the as-of instant, and the first day that has not wholly passed by then.
     """
     rows = [
         (
@@ -127,7 +126,6 @@ def _windows_table(spans: Sequence[Span], zone: ZoneInfo) -> CTE:
             day_number(span.window.start_day),
             day_number(span.window.end_day),
             epoch_ms(span.as_of_at),
-            day_number(span.as_of),
             day_number(span.as_of_at.astimezone(zone).date()),
         )
         for number, span in enumerate(spans)
@@ -140,8 +138,7 @@ def _windows_table(spans: Sequence[Span], zone: ZoneInfo) -> CTE:
             column("start_day", Integer),
             column("end_day", Integer),
             column("as_of_ms", BigInteger),
-            column("as_of_day", Integer),
-            column("open_day", Integer),
+            column("open_day", BigInteger),
             name="windows",
         )
         .data(rows)

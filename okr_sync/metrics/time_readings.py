@@ -35,25 +35,32 @@ def _same_clock(metric: ConversionMetric | DurationMetric, source: Filterable) -
         )
 
 
+def _as_of(metric: ConversionMetric | DurationMetric, source: Filterable, windows: CTE) -> Any:
+    """The instant up to which things are known, on the clock of the metric's times.
+
+    For calendar days that is the start of the first day that has not wholly passed, so that a day
+    after the as-of day is never looked at, whatever the project's distance from UTC.
+    """
+    is_day = source.types[metric.from_time] is FieldType.DAY
+    return windows.c.open_day * literal(MS_PER_DAY) if is_day else windows.c.as_of_ms
+
+
 def conversion_reading(
     metric: ConversionMetric, where: ColumnElement[bool], source: Filterable
 ) -> Reading:
     """The share of a cohort that converted; SourceError where its times can't be subtracted."""
     _same_clock(metric, source)
     first, second = _milliseconds(source, metric.from_time), _milliseconds(source, metric.to_time)
-    by_day = source.types[metric.from_time] is FieldType.DAY
-    days = metric.within // timedelta(days=1)
-    within = days * MS_PER_DAY if by_day else metric.within // timedelta(milliseconds=1)
-
-    def had_its_time(windows: CTE) -> ColumnElement[bool]:
-        if by_day:
-            # Its last day counts to the end, by the project's clock: a day has no time of day.
-            return source.column(metric.from_time) + literal(days) < windows.c.open_day
-        return first + within <= windows.c.as_of_ms
+    within = metric.within // timedelta(milliseconds=1)
+    is_day = source.types[metric.from_time] is FieldType.DAY
 
     def columns(windows: CTE) -> tuple[ColumnElement[Any], ...]:
-        mature = and_(where, had_its_time(windows))
-        converted = and_(mature, second >= first, second <= first + within)
+        as_of = _as_of(metric, source, windows)
+        # A day is still open at its own midnight; an instant is over at once.
+        has_passed = first + within < as_of if is_day else first + within <= as_of
+        mature = and_(where, has_passed)
+        in_time = and_(second >= first, second <= first + within)
+        converted = and_(mature, in_time, second < as_of)
         return (
             count_where(mature),
             count_where(converted),
@@ -61,7 +68,7 @@ def conversion_reading(
             count_where(and_(mature, second < first)),
         )
 
-    def finish(figures: Figures, ranked: Any) -> Measurement:
+    def finish(figures: Figures, beside: Any) -> Measurement:
         mature, converted, cohort, negative = (int(figure or 0) for figure in figures)
         quality = []
         if mature < cohort:
@@ -86,12 +93,12 @@ def duration_reading(
     valid = and_(where, first.is_not(None), second >= first)
 
     def arrived(windows: CTE) -> ColumnElement[bool]:
-        if metric.cohort != "start":
-            return valid
         # By the day it started, only those that had arrived by the as-of instant are known.
-        if source.types[metric.to_time] is FieldType.DAY:
-            return and_(valid, source.column(metric.to_time) <= windows.c.as_of_day)
-        return and_(valid, second < windows.c.as_of_ms)
+        return (
+            and_(valid, second < _as_of(metric, source, windows))
+            if metric.cohort == "start"
+            else valid
+        )
 
     elapsed = second - first
     percent = percent_of(metric.agg)
@@ -103,21 +110,22 @@ def duration_reading(
             func.sum(case((condition, elapsed), else_=0)),
             func.min(case((condition, elapsed))),
             func.max(case((condition, elapsed))),
-            count_where(and_(where, second < first)),
+            # A start after the as-of instant is not known yet, nor that it comes too late.
+            count_where(and_(where, second < first, first < _as_of(metric, source, windows))),
         )
 
-    def finish(figures: Figures, ranked: Any) -> Measurement:
+    def finish(figures: Figures, beside: Any) -> Measurement:
         n, negative = int(figures[0] or 0), int(figures[4] or 0)
         milliseconds = {
             "average": None if not n else Decimal(int(figures[1])) / n,
             "min": None if not n else Decimal(int(figures[2])),
             "max": None if not n else Decimal(int(figures[3])),
-        }.get(metric.agg, ranked[0] if ranked else None)
+        }.get(metric.agg, beside[0] if beside else None)
         value = None if milliseconds is None else milliseconds / MS_PER_DAY
         if value is None and metric.empty == "zero":
             value = Decimal(0)
         quality = (f"negative_duration:{negative}",) if negative else ()
         return Measurement(value, sample_size=n, quality=quality)
 
-    beside = None if percent is None else percentile_beside(percent, elapsed, arrived)
-    return Reading(columns, finish, beside)
+    ranked = None if percent is None else percentile_beside(percent, elapsed, arrived)
+    return Reading(columns, finish, ranked)

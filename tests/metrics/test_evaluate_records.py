@@ -327,6 +327,23 @@ def test_a_cohort_matures_after_its_cycle(warehouse: Warehouse) -> None:
     assert (mature.value, mature.quality) == (D(1), ())
 
 
+def test_days_convert_by_the_calendar(warehouse: Warehouse) -> None:
+    """Of calendar days, the last day of `within` must be over, whatever the distance from UTC."""
+    days = [
+        ("2026-03-20", "2026-03-30"),
+        ("2026-03-21", "2026-03-31"),
+        ("2026-03-22", "2026-03-23"),
+    ]
+    mirror(warehouse, [{"signed_on": first, "paid_on": second} for first, second in days])
+    metric = conversion().model_copy(update={"from_time": "signed_on", "to_time": "paid_on"})
+    window = (date(2026, 3, 1), date(2026, 3, 31))
+    found = [
+        measure(warehouse, metric, span(*window, as_of=as_of))
+        for as_of in (date(2026, 3, 30), date(2026, 3, 31), date(2026, 4, 1))
+    ]
+    assert [(each.numerator, each.denominator) for each in found] == [(1, 1), (2, 2), (3, 3)]
+
+
 def test_the_instant_of_maturity_itself_is_mature(warehouse: Warehouse) -> None:
     """`within` has wholly passed at the very instant at which it ends."""
     mirror(

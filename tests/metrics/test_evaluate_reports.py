@@ -12,9 +12,11 @@ from okr_sync.config.models import (
     Aggregation,
     Family,
     Ga4Source,
+    Pool,
     Project,
     RatioMetric,
     RecordMetric,
+    Reduce,
 )
 from okr_sync.config.where import Condition, Operator, Where
 from okr_sync.metrics.evaluate_records import Question
@@ -233,3 +235,31 @@ def test_days_of_another_time_zone_are_said_to_be(warehouse: Warehouse) -> None:
         question = Question(agg("sum", "sessions"), (span(),))
         answers, _ = evaluate_reports(connection, elsewhere, "web.report", [question])
     assert answers["m", span()].quality == ("property_time_zone:America/New_York",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"by": "sessionDefaultChannelGroup", "reduce": Reduce.MIN}, "combine them in a formula"),
+        ({"pool": Pool.MEAN}, "not a record with a rate of its own"),
+    ],
+)
+def test_what_report_rows_can_not_say_is_refused(
+    warehouse: Warehouse, changes: dict[str, object], text: str
+) -> None:
+    """A report row is a day: it has neither groups nor a rate of its own to take the mean of."""
+    store_days(warehouse, SESSIONS)
+    sessions = Aggregation(agg="sum", field="sessions")
+    ratio = RatioMetric(
+        name="m",
+        dataset="web.report",
+        family=Family.ENGAGEMENT,
+        numerator=sessions,
+        denominator=sessions,
+        time=None,
+    ).model_copy(update=changes)
+    with warehouse.read() as connection:
+        question = Question(ratio, (span(),))
+        answers, refusals = evaluate_reports(connection, PROJECT, "web.report", [question])
+    assert not answers
+    assert text in refusals["m"]

@@ -1,0 +1,216 @@
+"""Amounts in several currencies, converted at the rate of each record's local day."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal as D
+
+import pytest
+
+from okr_sync.config.models import AggMetric, Aggregation, Family, Project, Reduce
+from okr_sync.metrics.evaluate_records import Question, evaluate_records
+from okr_sync.metrics.measurement import Measurement
+from okr_sync.metrics.spans import Span
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.mirror import FieldType
+
+Measure = Callable[..., Measurement]
+PutRecords = Callable[..., None]
+TYPES = {
+    "won_at": FieldType.INSTANT,
+    "signed_on": FieldType.DAY,
+    "amount": FieldType.NUMBER,
+    "currency": FieldType.TEXT,
+    "owner": FieldType.TEXT,
+}
+RATE_TYPES = {
+    "date": FieldType.DAY,
+    "from": FieldType.TEXT,
+    "to": FieldType.TEXT,
+    "rate": FieldType.NUMBER,
+}
+
+
+def rate(day: str, base: str, quote: str, number: str) -> dict[str, str | None]:
+    """A row of the fx file."""
+    return {"date": day, "from": base, "to": quote, "rate": number}
+
+
+RATES = [
+    rate("2026-03-01", "USD", "GBP", "0.8"),
+    rate("2026-03-08", "USD", "GBP", "0.75"),
+    rate("2026-03-02", "GBP", "EUR", "1.25"),
+    rate("2026-03-02", "EUR", "USD", "1.1"),
+]
+
+
+def deal(
+    won_at: str, amount: str | None, currency: str | None, owner: str = "a"
+) -> dict[str, str | None]:
+    """A deal."""
+    return {"won_at": won_at, "amount": amount, "currency": currency, "owner": owner}
+
+
+DEALS = [
+    deal("2026-03-01T12:00:00Z", "0.1", "USD"),
+    deal("2026-03-01T12:00:00Z", "100", "USD"),
+    deal("2026-03-01T12:00:00Z", "7", "GBP"),
+    # Until 7 March, 23:59:59 in New York the rate of the 1st holds; on the 8th the clocks change.
+    deal("2026-03-08T04:59:59Z", "1000", "USD", "b"),
+    deal("2026-03-08T05:00:00Z", "1000", "USD", "b"),
+    deal("2026-03-09T03:59:59Z", "1000", "USD", "b"),
+    deal("2026-03-02T12:00:00Z", "250", "eur"),  # only GBP to EUR is given: 1 / 1.25
+]
+
+
+def pipeline(agg: str = "sum", **changes: object) -> AggMetric:
+    """Amounts won, in pounds."""
+    metric = AggMetric(
+        name="m",
+        dataset="hubspot.deals",
+        family=Family.PIPELINE,
+        aggregation=Aggregation(agg=agg, field="amount"),
+        time="won_at",
+        currency="GBP",
+        currency_field="currency",
+    )
+    return metric.model_copy(update=changes)
+
+
+def test_each_amount_is_converted_at_the_rate_of_its_local_day(
+    warehouse: Warehouse, put_records: PutRecords, measure: Measure
+) -> None:
+    """100.10 × 0.8 + 7 + 1000 × 0.8 + 2 × 1000 × 0.75 + 250 ÷ 1.25, exactly."""
+    put_records(warehouse, "hubspot.deals", TYPES, DEALS)
+    put_records(warehouse, "files.rates", RATE_TYPES, RATES)
+    measured = measure(warehouse, pipeline())
+    assert measured == Measurement(D("2587.08"), sample_size=7)
+    average = measure(warehouse, pipeline("average"))
+    assert average.value == D("2587.08") / 7
+
+
+def test_the_day_of_a_rate_is_right_all_year(
+    warehouse: Warehouse, put_records: PutRecords, measure: Measure, days: Callable[..., Span]
+) -> None:
+    """With another rate every day, a deal at each day's first and last instant gets that day's rate."""
+    first = date(2026, 1, 1)
+    each = [first + timedelta(days=i) for i in range(365)]
+    put_records(
+        warehouse,
+        "files.rates",
+        RATE_TYPES,
+        [rate(str(day), "USD", "GBP", str(number)) for number, day in enumerate(each, 1)],
+    )
+    spans = [days(day, day) for day in each]
+    instants = [
+        at.isoformat()
+        for span in spans
+        for at in (span.window.start_at, span.window.end_at - timedelta(milliseconds=1))
+    ]
+    put_records(warehouse, "hubspot.deals", TYPES, [deal(at, "1", "USD") for at in instants])
+    measured = measure(warehouse, pipeline(), days(each[0], each[-1]))
+    assert measured.value == 2 * sum(range(1, 366))
+
+
+def test_days_and_levels_of_detail(
+    warehouse: Warehouse, put_records: PutRecords, measure: Measure
+) -> None:
+    """A calendar day needs no zone, and groups are converted each by itself."""
+    put_records(warehouse, "files.rates", RATE_TYPES, RATES)
+    signed: list[dict[str, str | None]] = [
+        {"signed_on": "2026-03-07", "amount": "10", "currency": "USD"},
+        {"signed_on": "2026-03-08", "amount": "10", "currency": "USD"},
+    ]
+    put_records(warehouse, "hubspot.deals", TYPES, signed)
+    assert measure(warehouse, pipeline(time="signed_on")).value == D("15.5")
+
+
+def test_groups_are_converted_each_by_itself(
+    warehouse: Warehouse, put_records: PutRecords, measure: Measure
+) -> None:
+    """`by` and `currency` go together: the smallest owner's pounds."""
+    put_records(warehouse, "hubspot.deals", TYPES, DEALS)
+    put_records(warehouse, "files.rates", RATE_TYPES, RATES)
+    measured = measure(warehouse, pipeline(by="owner", reduce=Reduce.MIN))
+    assert (measured.value, measured.sample_size) == (D("287.08"), 7)
+
+
+def test_amounts_without_a_rate_are_left_out_and_flagged(
+    warehouse: Warehouse, put_records: PutRecords, measure: Measure
+) -> None:
+    """A rate holds for seven days; without one, or without a currency, an amount is not guessed."""
+    put_records(warehouse, "files.rates", RATE_TYPES, RATES)
+    put_records(
+        warehouse,
+        "hubspot.deals",
+        TYPES,
+        [
+            deal("2026-03-15T12:00:00Z", "100", "USD"),  # seven days after the 8th
+            deal("2026-03-16T12:00:00Z", "100", "USD"),
+            deal("2026-03-01T12:00:00Z", "100", "EUR"),  # a day before the first rate
+            deal("2026-03-01T12:00:00Z", "100", "JPY"),
+            deal("2026-03-01T12:00:00Z", "100", None),
+            deal("2026-03-01T12:00:00Z", None, "USD"),
+        ],
+    )
+    measured = measure(warehouse, pipeline())
+    assert (measured.value, measured.sample_size) == (75, 1)
+    assert measured.quality == ("missing_rate:4", "missing_value:1")
+
+
+def test_nothing_convertible_is_no_value(
+    warehouse: Warehouse, put_records: PutRecords, measure: Measure
+) -> None:
+    """Deals in a currency without rates are not 0 pounds; no deals at all are."""
+    put_records(warehouse, "files.rates", RATE_TYPES, RATES)
+    put_records(warehouse, "hubspot.deals", TYPES, [deal("2026-03-01T12:00:00Z", "9", "JPY")])
+    measured = measure(warehouse, pipeline())
+    assert (measured.value, measured.quality) == (None, ("missing_rate:1",))
+    put_records(warehouse, "hubspot.deals", TYPES, [deal("2026-02-01T12:00:00Z", "9", "JPY")])
+    assert measure(warehouse, pipeline()) == Measurement(D(0), sample_size=0)
+
+
+def test_rates_as_text_keep_all_their_digits(
+    warehouse: Warehouse, put_records: PutRecords, measure: Measure
+) -> None:
+    """A column of rates declared as text is not cut to millionths."""
+    texts = RATE_TYPES | {"rate": FieldType.TEXT}
+    put_records(warehouse, "files.rates", texts, [rate("2026-03-01", "JPY", "GBP", "0.00526341")])
+    put_records(warehouse, "hubspot.deals", TYPES, [deal("2026-03-01T12:00:00Z", "1000", "JPY")])
+    assert measure(warehouse, pipeline()).value == D("5.26341")
+
+
+@pytest.mark.parametrize(
+    ("rows", "metric", "text"),
+    [
+        (RATES, pipeline("median"), "can't be taken over several currencies"),
+        ([*RATES, rate("2026-03-01", "USD", "GBP", "0.9")], pipeline(), "two rates from USD"),
+        ([rate("2026-03-01", "USD", "GBP", "0")], pipeline(), "not a number above 0"),
+        (None, pipeline(), "have not been read"),
+    ],
+)
+def test_rates_that_can_not_be_right_are_refused(
+    warehouse: Warehouse,
+    put_records: PutRecords,
+    refusal: Callable[..., str],
+    rows: list[dict[str, str | None]] | None,
+    metric: AggMetric,
+    text: str,
+) -> None:
+    """Two rates for a day, a rate of 0, or no rates at all: no number is made of them."""
+    put_records(warehouse, "hubspot.deals", TYPES, DEALS)
+    if rows is not None:
+        put_records(warehouse, "files.rates", RATE_TYPES, rows)
+    assert text in refusal(warehouse, metric)
+
+
+def test_a_project_without_rates_says_how_to_name_them(
+    warehouse: Warehouse, put_records: PutRecords, project: Project, march: Span
+) -> None:
+    """Without `fx` a converting metric is refused in words."""
+    put_records(warehouse, "hubspot.deals", TYPES, DEALS)
+    poor = project.model_copy(update={"fx": None})
+    with warehouse.read() as connection:
+        questions = [Question(pipeline(), (march,))]
+        answers, refusals = evaluate_records(connection, poor, "hubspot.deals", questions)
+    assert not answers
+    assert "as `fx` in okr_sync.yaml" in refusals["m"]
