@@ -6,7 +6,7 @@ its place. Does not belong here: what is done with them (steps).
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,10 @@ class WarehouseResource(dg.ConfigurableResource[Warehouse]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
         warehouse = open_warehouse(warehouse_url(self.url_env, Path(self.folder), os.environ))
+        # Outside of a run (a resource that is built by hand) there is no lease to renew.
+        run = context.run
         try:
-            with beating(warehouse, str(context.run_id)):
+            with nullcontext() if run is None else beating(warehouse, run.run_id):
                 yield warehouse
         finally:
             warehouse.close()

@@ -8,7 +8,7 @@ itself (metrics), links and files (commands).
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -23,7 +23,6 @@ from sqlalchemy import (
     and_,
     case,
     func,
-    literal,
     null,
     or_,
     select,
@@ -53,6 +52,12 @@ from okr_sync.metrics.mirrored import Mirrored, read_mirrored
 from okr_sync.metrics.readings import MS_PER_DAY
 from okr_sync.metrics.record_fields import anchor_field, converts_currency, fields_of_metric
 from okr_sync.metrics.spans import Span
+from okr_sync.metrics.time_conditions import (
+    Horizon,
+    conversion_conditions,
+    duration_conditions,
+    elapsed_ms,
+)
 from okr_sync.warehouse.encoding import (
     day_number,
     epoch_ms,
@@ -388,46 +393,41 @@ def _mean_rules(metric: RatioMetric, where: ColumnElement[bool], source: Filtera
     )
 
 
-def _milliseconds(source: Filterable, field: str) -> ColumnElement[Any]:
-    at = source.column(field)
-    return at * literal(MS_PER_DAY) if source.types[field] is FieldType.DAY else at
+def _horizon(span: Span, source: Filterable) -> Horizon:
+    open_day = span.as_of_at.astimezone(source.zone).date()
+    return Horizon(epoch_ms(span.as_of_at), day_number(open_day))
 
 
 def _conversion_rules(
     metric: ConversionMetric, where: ColumnElement[bool], source: Filterable, span: Span
 ) -> _Rules:
-    first, second = _milliseconds(source, metric.from_time), _milliseconds(source, metric.to_time)
-    within = metric.within // timedelta(milliseconds=1)
-    as_of_ms = epoch_ms(span.as_of_at)
-    mature = and_(where, first + within <= as_of_ms)
-    converted = and_(mature, second >= first, second <= first + within)
+    cohort = conversion_conditions(metric, where, source, _horizon(span, source))
+    elapsed = elapsed_ms(metric, source)
     return _Rules(
-        counted=mature,
+        counted=cohort.mature,
         matched=where,
         reasons=(
-            (and_(where, first + within > as_of_ms), f"its {metric.within.days} days are not over"),
-            (and_(mature, second < first), f"{metric.to_time} lies before {metric.from_time}"),
+            (cohort.immature, f"its {metric.within.days} days are not over"),
+            (cohort.negative, f"{metric.to_time} lies before {metric.from_time}"),
         ),
-        in_numerator=converted,
-        in_denominator=mature,
-        amount=case((second >= first, second - first)),
+        in_numerator=cohort.converted,
+        in_denominator=cohort.mature,
+        amount=case((elapsed >= 0, elapsed)),
     )
 
 
 def _duration_rules(
     metric: DurationMetric, where: ColumnElement[bool], source: Filterable, span: Span
 ) -> _Rules:
-    first, second = _milliseconds(source, metric.from_time), _milliseconds(source, metric.to_time)
-    counted = and_(where, first.is_not(None), second >= first)
+    known = duration_conditions(metric, where, source, _horizon(span, source))
     reasons = [
-        (and_(where, second < first), f"{metric.to_time} lies before {metric.from_time}"),
-        (and_(where, first.is_(None)), f"{metric.from_time} is empty"),
+        (known.negative, f"{metric.to_time} lies before {metric.from_time}"),
+        (and_(where, source.column(metric.from_time).is_(None)), f"{metric.from_time} is empty"),
     ]
     if metric.cohort == "start":
-        arrived = second < epoch_ms(span.as_of_at)
-        counted = and_(counted, arrived)
-        reasons.append((and_(where, or_(second.is_(None), ~arrived)), "it has not arrived yet"))
-    return _Rules(counted, where, tuple(reasons), amount=case((counted, second - first)))
+        reasons.append((known.not_arrived, "it has not arrived yet"))
+    amount = case((known.counted, elapsed_ms(metric, source)))
+    return _Rules(known.counted, where, tuple(reasons), amount=amount)
 
 
 def _in_window(source: Filterable, anchor: str, span: Span) -> ColumnElement[bool]:

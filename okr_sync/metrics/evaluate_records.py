@@ -79,9 +79,9 @@ def evaluate_records(
                 }
         if anchor is not None and anchor in mirrored.bad_fields:
             flag = f"bad_time:{_count_bad(connection, mirrored.source, anchor)}"
-            for key in ((name, span) for name, _ in named for span in spans):
-                quality = tuple(sorted((*answers[key].quality, flag)))
-                answers[key] = replace(answers[key], quality=quality)
+            for asked in ((name, span) for name, _ in named for span in spans):
+                quality = tuple(sorted((*answers[asked].quality, flag)))
+                answers[asked] = replace(answers[asked], quality=quality)
     return answers, refusals
 
 
