@@ -12,6 +12,7 @@
     hubspot/owners.csv            id, email; optionally first_name, last_name, user_id, type,
                                   archived, created_at, updated_at
     hubspot/properties.json       {object: {property: {type, label, options, calculated}}}
+    databases/<VARIABLE>/         a SQLite database for a `sql` source: see databases
 
 Belongs here: the form of these files and telling what is wrong with one. Does not belong here: the
 account as it is served (account), ga4/sessions.csv (the GA4 sandbox reads it).

@@ -1,4 +1,4 @@
-"""Serves an account folder: its HubSpot and its GA4, started and stopped together.
+"""Serves an account folder: its HubSpot, its GA4 and its databases, started and stopped together.
 
 Belongs here: which servers an account needs and what a client's environment must hold to reach
 them. Does not belong here: running a command in that environment (okr_sync.commands.sandbox).
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from connectors.sandbox.account import Account
 from connectors.sandbox.account_files import load_account
+from connectors.sandbox.databases import SandboxDatabases
 from connectors.sandbox.hubspot_server import SANDBOX_TOKEN, HubSpotSandbox
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Sandbox:
         self.account: Account = load_account(folder)
         self.hubspot: HubSpotSandbox | None = None
         self.ga4: Ga4Sandbox | None = None
+        self.databases = SandboxDatabases(folder)
         self._ga4_transport = ga4_transport
         self._running = ExitStack()
         if self.account.hubspot is not None:
@@ -47,7 +49,7 @@ class Sandbox:
     def start(self) -> None:
         """Start the servers; if one can't, the others are stopped again."""
         with ExitStack() as started:
-            for server in (self.hubspot, self.ga4):
+            for server in (self.hubspot, self.ga4, self.databases):
                 if server is not None:
                     server.start()
                     started.callback(server.stop)
@@ -71,7 +73,7 @@ class Sandbox:
 
     def environment(self) -> dict[str, str]:
         """What okr-sync's environment must hold to read this account instead of the real ones."""
-        variables = {}
+        variables = self.databases.environment()
         if self.hubspot is not None:
             variables["OKR_SYNC_HUBSPOT_ENDPOINT"] = self.hubspot.url
             variables["HUBSPOT_ACCESS_TOKEN"] = SANDBOX_TOKEN

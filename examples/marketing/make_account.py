@@ -3,8 +3,8 @@
     python make_account.py [FOLDER]
 
 Belongs here: what the sandbox serves as HubSpot and GA4, with the dirt that real accounts have. Does
-not belong here: files of other origin (make_files.py), bindings (metrics/, okrs/), loading the
-database (load_people.py). Times are in UTC; the company's days are London's.
+not belong here: files of other origin (make_files.py), bindings (metrics/, okrs/), the
+database's tables (account/databases/PEOPLE_DATABASE_URL/schema.sql). Times are in UTC; the company's days are London's.
 """
 
 import json

@@ -237,7 +237,7 @@ def subscription_rows() -> Iterator[Row]:
 
 
 def write_files(folder: Path) -> None:
-    """Write the files of social/, surveys/, operations/, finance/ and people/ into a folder."""
+    """Write the files of social/, surveys/, operations/, finance/ and the database."""
     write(folder / "finance" / "fx_rates.csv", rate_rows())
     lines = [json.dumps({**row, "day": str(row["day"])}) + "\n" for row in spend_rows()]
     spend = folder / "finance" / "spend.jsonl"
@@ -251,7 +251,7 @@ def write_files(folder: Path) -> None:
     write(folder / "surveys" / "nps.csv", nps_rows())
     write(folder / "operations" / "agency_deliverables.csv", deliverable_rows())
     write(folder / "operations" / "content.csv", content_rows())
-    people = folder / "people"
+    people = folder / "account" / "databases" / "PEOPLE_DATABASE_URL"
     write(people / "employees.csv", employee_rows())
     write(people / "certificates.csv", certificate_rows())
     write(people / "processes.csv", process_rows())

@@ -6,7 +6,6 @@ database, and evaluates in SQL; in the functions below nothing of okr-sync compu
 
 import json
 import os
-import runpy
 import shutil
 import subprocess
 import sys
@@ -387,7 +386,7 @@ def enterprise_velocity() -> Figure:
 
 def paying(day: pd.Timestamp) -> pd.DataFrame:
     """The accounts that pay on the day before `day`."""
-    rows = table("people/subscriptions.csv")
+    rows = table("account/databases/PEOPLE_DATABASE_URL/subscriptions.csv")
     started, ended = local_day(rows["started_on"]), local_day(rows["ended_on"])
     return rows[(started < day) & (ended.isna() | (ended >= day))]
 
@@ -405,7 +404,11 @@ def acquisition_cost(first: pd.Timestamp = FIRST) -> float:
     rates = pd.Series(1.0, index=chosen.index)
     for currency in ("EUR", "GBP"):
         rates = rates.where(chosen["currency"] != currency, rate_of(days, currency, "USD"))
-    customers = int(within(table("people/subscriptions.csv")["started_on"], first).sum())
+    customers = int(
+        within(
+            table("account/databases/PEOPLE_DATABASE_URL/subscriptions.csv")["started_on"], first
+        ).sum()
+    )
     return float((chosen["amount"] * rates).sum()) / customers
 
 
@@ -507,7 +510,9 @@ def creative_approval() -> Figure:
 @of("marketing-ops/automation")
 def automation() -> Figure:
     """Processes automated by the as-of day, of all: it doesn't count what came later."""
-    automated = local_day(table("people/processes.csv")["automated_on"])
+    automated = local_day(
+        table("account/databases/PEOPLE_DATABASE_URL/processes.csv")["automated_on"]
+    )
     return share(int((automated < end()).sum()), len(automated), 0.40, 0.60)
 
 
@@ -523,7 +528,10 @@ def agency_sla() -> Figure:
 @of("marketing-ops/certified")
 def certified() -> Figure:
     """People of the team on the as-of day with a certificate that holds then, each once."""
-    people, papers = table("people/employees.csv"), table("people/certificates.csv")
+    people, papers = (
+        table("account/databases/PEOPLE_DATABASE_URL/employees.csv"),
+        table("account/databases/PEOPLE_DATABASE_URL/certificates.csv"),
+    )
     started, left = local_day(people["started_on"]), local_day(people["left_on"])
     is_there = (people["team"] == "marketing") & (started < end()) & (left.isna() | (left >= end()))
     holds = (local_day(papers["earned_on"]) < end()) & (local_day(papers["expires_on"]) >= end())
@@ -536,13 +544,9 @@ def certified() -> Figure:
 COMMAND = str(Path(sys.executable).with_name("okr-sync"))
 
 
-def run(folder: Path, warehouse: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command as people do; `folder` holds the database of the people team."""
-    environment = {
-        **os.environ,
-        "OKR_SYNC_WAREHOUSE": warehouse,
-        "PEOPLE_DATABASE_URL": f"sqlite:///{folder / 'people.sqlite'}",
-    }
+def run(warehouse: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command as people do."""
+    environment = {**os.environ, "OKR_SYNC_WAREHOUSE": warehouse}
     environment.pop("DAGSTER_HOME", None)
     return subprocess.run(
         words, env=environment, check=False, capture_output=True, text=True, timeout=600
@@ -553,30 +557,27 @@ Shown = dict[str, dict[str, dict[str, Any]]]
 """By as-of day and key result, the row that `status --json` gives."""
 
 
-def sync(folder: Path, warehouse: str, project: Path, *words: str) -> None:
+def sync(warehouse: str, project: Path, *words: str) -> None:
     """Sync a project through the sandbox; the test fails with the output if that does."""
-    if not (folder / "people.sqlite").exists():
-        load = runpy.run_path(str(EXAMPLE / "load_people.py"))["load"]
-        load(folder / "people.sqlite", EXAMPLE / "people")
     sandbox = (COMMAND, "sandbox", str(EXAMPLE / "account"), "--")
     command = (COMMAND, "sync", "--project", str(project), *words)
-    done = run(folder, warehouse, *sandbox, *command)
+    done = run(warehouse, *sandbox, *command)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def status(folder: Path, warehouse: str, project: Path, *words: str) -> dict[str, dict[str, Any]]:
+def status(warehouse: str, project: Path, *words: str) -> dict[str, dict[str, Any]]:
     """What the status command gives as JSON, by key result id."""
-    read = run(folder, warehouse, COMMAND, "status", "--project", str(project), "--json", *words)
+    read = run(warehouse, COMMAND, "status", "--project", str(project), "--json", *words)
     assert read.returncode == 0, read.stderr
     return {row["key_result_id"]: row for row in json.loads(read.stdout)}
 
 
-def synced(folder: Path, warehouse: str) -> Shown:
+def synced(warehouse: str) -> Shown:
     """The example as of each of the days, synced as one would have on these days."""
     for day in DAYS:
-        sync(folder, warehouse, EXAMPLE, "--as-of", day)
-    current = status(folder, warehouse, EXAMPLE)
-    past = status(folder, warehouse, EXAMPLE, "--as-of", DAYS[0])
+        sync(warehouse, EXAMPLE, "--as-of", day)
+    current = status(warehouse, EXAMPLE)
+    past = status(warehouse, EXAMPLE, "--as-of", DAYS[0])
     return {DAYS[0]: past, DAYS[1]: current}
 
 
@@ -584,19 +585,17 @@ def synced(folder: Path, warehouse: str) -> Shown:
 def shown_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     """What the example shows from a SQLite warehouse."""
     folder = tmp_path_factory.mktemp("marketing")
-    return synced(folder, f"sqlite:///{folder / 'warehouse.sqlite'}")
+    return synced(f"sqlite:///{folder / 'warehouse.sqlite'}")
 
 
 @pytest.fixture(scope="module")
-def shown_on_postgresql(
-    tmp_path_factory: pytest.TempPathFactory, postgresql_server: str
-) -> Iterator[Shown]:
+def shown_on_postgresql(postgresql_server: str) -> Iterator[Shown]:
     """What the example shows from PostgreSQL, in a database of its own."""
     name = "marketing_example"
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         warehouse = postgresql_server.replace("/postgres?", f"/{name}?")
-        yield synced(tmp_path_factory.mktemp("marketing"), warehouse)
+        yield synced(warehouse)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -656,8 +655,8 @@ def test_open_pipeline_is_a_level_of_today(tmp_path: Path) -> None:
     # The example's cycle ends one day, and the test is run after it.
     okrs.write_text(written.replace("cycle: 2026-Q4", f"cycle: {today.year}"), encoding="utf-8")
     key, warehouse = "revenue-marketing/open-pipeline", f"sqlite:///{tmp_path / 'w.sqlite'}"
-    sync(tmp_path, warehouse, project, key)
-    row = status(tmp_path, warehouse, project)[key]
+    sync(warehouse, project, key)
+    row = status(warehouse, project)[key]
     deals = hubspot("deals")
     amount = number(deals["amount_in_home_currency"])[deals["hs_is_closed"] == "false"]
     assert row["as_of"] == today.isoformat()
@@ -667,7 +666,7 @@ def test_open_pipeline_is_a_level_of_today(tmp_path: Path) -> None:
 
 def test_check_has_nothing_to_say(tmp_path: Path) -> None:
     """The example passes `check`, and where it goes against a rule of the field it says why."""
-    done = run(tmp_path, "", COMMAND, "check", "--project", str(EXAMPLE), "--json")
+    done = run("", COMMAND, "check", "--project", str(EXAMPLE), "--json")
     assert done.returncode == 0, done.stdout
     assert json.loads(done.stdout) == []
 

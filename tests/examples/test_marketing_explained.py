@@ -1,8 +1,6 @@
 """Every kind of key result can be traced to its records, and previewed as it is published."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,15 +18,11 @@ MARKETING = Path(__file__).parent.parent.parent / "examples" / "marketing"
 def synced_marketing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The example, synced as of its cycle's last day, with the environment for more."""
     folder = tmp_path_factory.mktemp("marketing_explained")
-    people = folder / "people.sqlite"
-    load = [sys.executable, str(MARKETING / "load_people.py"), str(people)]
-    subprocess.run(load, check=True, capture_output=True, timeout=120)
     environment = pytest.MonkeyPatch()
     with Sandbox(MARKETING / "account", rate_limits=False) as sandbox:
         for name, value in sandbox.environment().items():
             environment.setenv(name, value)
         environment.delenv("DAGSTER_HOME", raising=False)
-        environment.setenv("PEOPLE_DATABASE_URL", f"sqlite:///{people}")
         environment.setenv("OKR_SYNC_PROJECT", str(MARKETING))
         environment.setenv("OKR_SYNC_WAREHOUSE", str(folder / "warehouse.sqlite"))
         assert CliRunner().invoke(main, ["sync", "--as-of", "2026-09-30"]).exit_code == 0
