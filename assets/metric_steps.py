@@ -18,6 +18,7 @@ from okr_sync.config.models import AnyMetric, Family, FormulaMetric
 from okr_sync.metrics.dependencies import datasets_read
 from okr_sync.sync.measure import Measured, measure
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.wording import counted
 
 
 def family_assets(bundle: Bundle, family: Family, about: str) -> dg.AssetsDefinition | None:
@@ -77,7 +78,7 @@ def family_assets(bundle: Bundle, family: Family, about: str) -> dg.AssetsDefini
                 severity=dg.AssetCheckSeverity.ERROR,
                 description=result.error or "Measured.",
             )
-        reporter.say(f"{family.value}: {len(wanted)} metrics evaluated")
+        reporter.say(f"{family.value}: {counted(len(measured), 'metric')} evaluated")
 
     return measure_family
 

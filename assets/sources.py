@@ -30,6 +30,7 @@ from okr_sync.metrics.report_trim import trim_reports_need
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.report_store import report_account
 from okr_sync.warehouse.runs import PullRecord, record_pull
+from okr_sync.wording import counted
 
 _KINDS = {
     Ga4Source: "google_analytics",
@@ -172,4 +173,5 @@ def _told(result: PullResult) -> str:
     name = f"{result.source}.{result.dataset}"
     if result.error:
         return f"{name}: {result.error}"
-    return f"{name}: {result.rows:,} rows in {result.requests:,} requests, {result.seconds:.1f} s"
+    read = f"{counted(result.rows, 'row')} in {counted(result.requests, 'request')}"
+    return f"{name}: {read}, {result.seconds:.1f} s"

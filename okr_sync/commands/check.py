@@ -14,10 +14,10 @@ import click
 
 from okr_sync.commands.check_formats import as_object, as_sarif_log
 from okr_sync.commands.check_warehouse import sandbagging_problems
-from okr_sync.commands.numbers import counted
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import Inspection, inspect_project
 from okr_sync.config.problems import Severity
+from okr_sync.wording import counted
 
 
 def run_check(

@@ -38,8 +38,3 @@ def _show_money(number: Decimal, currency: str) -> str:
 def show_percent(share: Decimal | None) -> str:
     """A share as whole percent, `78%`; `–` for none."""
     return "–" if share is None else f"{share * 100:,.0f}%"
-
-
-def counted(number: int, what: str) -> str:
-    """A number and the things that it counts: `1 key result`, `2 key results`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"

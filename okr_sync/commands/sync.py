@@ -20,7 +20,6 @@ from assets.project import as_of_days, upstream_keys
 from assets.resources import Reporter
 from okr_sync.commands.choose import choose_key_results
 from okr_sync.commands.console import output
-from okr_sync.commands.numbers import counted
 from okr_sync.commands.project_warehouse import opened
 from okr_sync.config.bundle import Bundle
 from okr_sync.definitions import build_definitions
@@ -29,6 +28,7 @@ from okr_sync.sync.observe import calendar_of
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.reads import RunRow, find_run, status
 from okr_sync.warehouse.runs import finish_run
+from okr_sync.wording import counted
 
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"

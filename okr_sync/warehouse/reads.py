@@ -151,7 +151,7 @@ def status(
     key_result_ids: Collection[str] | None = None,
     as_of: date | None = None,
 ) -> list[StatusRow]:
-    """Every key result that is not retired, with its current number, in order of id.
+    """Every key result that is not retired, with its current number, by team, cycle and id.
 
     With `as_of` the numbers are the latest revisions for that day, `measured_at` is when they were
     recorded, and a key result without one has no value; freshness and error still say whether the
@@ -171,7 +171,10 @@ def status(
         if as_of is not None:
             then = _latest_of_day(connection, as_of, key_result_ids)
             found = [_as_of_day(row, then.get(row["key_result_id"])) for row in found]
-    return sorted((StatusRow(**row) for row in found), key=lambda row: row.key_result_id)
+    return sorted(
+        (StatusRow(**row) for row in found),
+        key=lambda row: (row.team, row.cycle_start, row.cycle, row.key_result_id),
+    )
 
 
 def history(
