@@ -59,12 +59,15 @@ def resolve_goal(goal: Goal, baseline: Decimal | None) -> Goal:
     """The goal with numbers, as far as they are known.
 
     `baseline` is the measured one, None while there is none; it counts only where the goal asks for
-    it. A relative target follows from the baseline: a quarter more of 0.18 is 0.225.
+    it. A relative target follows from the baseline: a quarter more of 0.18 is 0.225. It stays unknown
+    for a baseline that is not above 0, of which a quarter more would be less, or the same.
     """
     start = baseline if goal.measured_baseline else goal.baseline
     target = goal.target
     if goal.relative_target is not None:
-        target = None if start is None else start * (ONE + goal.relative_target)
+        target = None
+        if start is not None and start > 0:
+            target = start * (ONE + goal.relative_target)
     return goal.model_copy(update={"baseline": start, "target": target})
 
 
@@ -101,7 +104,8 @@ def judge(
     """Set a measurement against the key result's goal, which `resolve_goal` has filled in.
 
     Without a baseline there is nothing to judge by: `no_data`, flagged `no_baseline`; or, where a
-    measured baseline turned out to be the target, `baseline_is_target`.
+    measured baseline turned out to be the target, `baseline_is_target`, or where it is not above 0
+    and the target a share of it, `baseline_not_above_zero`.
     """
     goal = key_result.goal
     is_from_to = goal.kind is GoalKind.FROM_TO
@@ -134,8 +138,10 @@ def judge(
 
 
 def _goal_flags(goal: Goal) -> tuple[str, ...]:
-    if goal.baseline is None or goal.target is None:
+    if goal.baseline is None:
         return ("no_baseline",)
+    if goal.target is None:
+        return ("baseline_not_above_zero",)
     return ("baseline_is_target",) if goal.baseline == goal.target else ()
 
 

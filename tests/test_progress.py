@@ -256,7 +256,8 @@ def test_no_value_is_no_data_unless_its_cohort_is_only_too_young() -> None:
         (measured("27"), None, None, "27"),
         (measured(relative="0.25"), "0.18", "0.18", "0.225"),
         (measured(relative="-0.1"), "40", "40", "36"),
-        (measured(relative="0.25"), "-20", "-20", "-25"),
+        (measured(relative="0.25"), "-20", "-20", None),  # a quarter more is not -25
+        (measured(relative="0.25"), "0", "0", None),
         (measured(relative="0.25"), None, None, None),
         (relative_from("34", "-0.5"), None, "34", "17"),
     ],
@@ -276,7 +277,8 @@ def test_goals_are_filled_in_from_the_measured_baseline(
         (resolve_goal(measured("27"), None), "no_baseline"),
         (resolve_goal(measured(relative="0.25"), None), "no_baseline"),
         (resolve_goal(measured("27"), D(27)), "baseline_is_target"),
-        (resolve_goal(measured(relative="0.25"), D(0)), "baseline_is_target"),
+        (resolve_goal(measured(relative="0.25"), D(0)), "baseline_not_above_zero"),
+        (resolve_goal(measured(relative="0.25"), D(-20)), "baseline_not_above_zero"),
     ],
 )
 def test_without_a_way_to_go_there_is_no_progress(goal: Goal, flag: str) -> None:
