@@ -15,14 +15,17 @@ _NARROW = 120
 
 
 def output() -> Console:
-    """A console on standard output: coloured on a terminal, plain and wide elsewhere."""
+    """A console on standard output: coloured on a terminal, plain and wide elsewhere.
+
+    Texts are shown as they are: `missing_input:b:` is no picture, and `[x]` no style.
+    """
     width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
-    return Console(width=width, highlight=False)
+    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def errors() -> Console:
     """A console on standard error, for what moves while a command works."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def is_narrow(console: Console) -> bool:

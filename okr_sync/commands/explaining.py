@@ -31,6 +31,16 @@ _FLAGS = {
     "groups": "groups were reduced to one number",
     "below_min_n": "fewer than `min_n` records: there is no score",
     "no_baseline": "the baseline has not been measured yet",
+    "baseline_is_target": "the measured baseline is the target already: write another target",
+    "baseline_not_above_zero": (
+        "the measured baseline is not above 0, so a share more or less of it is no target: write the "
+        "number to reach"
+    ),
+    "missing_input": "this input of the formula has no value",
+    "division_by_zero": "the formula divides by zero",
+    "empty_groups": "groups have no value and don't take part",
+    "missing_group": "records have no value of the `by` field and are left out",
+    "bad_time": "records hold a time that can't be read and lie in no window",
     "no_earlier_level": "there is no earlier level to subtract",
     "level_since": "the first level that is known is of this day",
     "sampled": "GA4 computed the figure from a part of the events",
@@ -106,12 +116,17 @@ def _arithmetic(found: Explanation) -> Iterator[str]:
         value, low, high = (show_number(n, unit) for n in (row.value, baseline, target))
         yield f"progress: ({value} − {low}) ÷ ({high} − {low}) = {show_percent(row.progress)}"
     elif row.value is not None and (baseline is None or target is None):
-        yield "progress: none, because the baseline is not known yet"
+        yield f"progress: none, because {_FLAGS[_missing_end(baseline)]}"
     metric = found.definition.bundle.metrics[key_result.metric]
     if "below_min_n" in row.quality:
         yield f"status: the sample of {row.sample_size} is below min_n, {metric.min_n}"
     elif row.progress is not None:
         yield from _pace(found, key_result, thresholds)
+
+
+def _missing_end(baseline: Decimal | None) -> str:
+    """The flag of a goal whose baseline or target is not known."""
+    return "no_baseline" if baseline is None else "baseline_not_above_zero"
 
 
 def _ends(found: Explanation, definition: Definition) -> tuple[Decimal | None, Decimal | None]:
@@ -149,7 +164,7 @@ def _pace(found: Explanation, key_result: KeyResult, thresholds: StatusThreshold
     row = found.row
     cycle = key_result.cycle
     if row.expected_progress is None or row.progress is None:
-        yield "status: nothing is expected before the cycle's end (`pace: none`)"
+        yield from _unpaced(found, key_result, thresholds)
         return
     total = (cycle.end - cycle.start).days
     passed = min((row.as_of + timedelta(days=1) - cycle.start).days, total)
@@ -167,6 +182,22 @@ def _pace(found: Explanation, key_result: KeyResult, thresholds: StatusThreshold
         f"status: {abs(points):.1f} points {side} the expected progress: {status} "
         f"({_threshold_of(row.status, thresholds)})"
     )
+
+
+def _unpaced(
+    found: Explanation, key_result: KeyResult, thresholds: StatusThresholds
+) -> Iterator[str]:
+    """The status of a goal with `pace: none`: nothing is expected until the cycle's last day."""
+    row, status = found.row, found.row.status.replace("_", " ")
+    if row.progress is None:
+        return
+    if row.status == "achieved":
+        yield f"status: {status}, at {show_percent(row.progress)} of the way ({key_result.commitment})"
+    elif row.as_of < key_result.cycle.end - timedelta(days=1):
+        yield f"status: {status}: nothing is expected before the cycle's end (`pace: none`)"
+    else:
+        points = f"{(1 - row.progress) * 100:.1f} points short of the target at the cycle's end"
+        yield f"status: {points}: {status} ({_threshold_of(row.status, thresholds)})"
 
 
 def _threshold_of(status: str, thresholds: StatusThresholds) -> str:

@@ -122,3 +122,22 @@ def test_explain_without_a_warehouse_says_what_to_do(at_company: Any, okr_sync: 
     result = okr_sync("explain", "leads")
     assert result.exit_code == 1
     assert "okr-sync sync" in result.output
+
+
+@pytest.mark.parametrize(
+    ("day", "target", "words"),
+    [
+        ("2026-03-06", 10, "on track: nothing is expected before the cycle's end (`pace: none`)"),
+        ("2026-03-31", 10, "70.0 points short of the target at the cycle's end: severely lagging"),
+        ("2026-03-31", 2, "achieved, at 150% of the way (committed)"),
+    ],
+)
+def test_a_status_without_pace_has_its_own_reason(
+    at_company: Any, okr_sync: Any, day: str, target: int, words: str
+) -> None:
+    """`pace: none` explains the days before the end only; at the end the progress decides."""
+    okrs = (at_company.project / "okrs" / "sales.yaml").read_text(encoding="utf-8")
+    goal = f"{{from: 0, to: {target}}}"
+    at_company.write("okrs/sales.yaml", okrs.replace("{from: 0, to: 10}", f"{goal}, pace: none"))
+    assert okr_sync("sync", "leads", "--as-of", day).exit_code == 0
+    assert f"status: {words}" in told(okr_sync("explain", "leads").output, "Arithmetic")
