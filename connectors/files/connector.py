@@ -73,6 +73,7 @@ class FilesConnector:
         reading = [
             _RULES,
             repr([sorted(need.fields), sorted(need.time_fields), sorted(need.number_fields)]),
+            repr(sorted(need.exact_fields)),
             repr(sorted(declared.items())),
         ]
         content = fingerprint(files, reading)

@@ -84,6 +84,8 @@ def _judged(field: str, kind: FieldType, need: RecordsNeed, what: str, because: 
         return BoundColumn(
             kind, f"{what}: {field} is bound as a number, but it holds {_WORDS[kind]}.{because}"
         )
+    if kind is FieldType.NUMBER and field in need.exact_fields - need.number_fields:
+        return BoundColumn(FieldType.TEXT)
     return BoundColumn(kind)
 
 

@@ -12,16 +12,19 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from okr_sync.errors import SourceError
 from okr_sync.warehouse.encoding import day_number, from_epoch_ms, from_micros
 from okr_sync.warehouse.mirror import FieldType, column_name, fields_of, record_table
 
 FX_TIME_FIELD: Final = "date"
-FX_FIELDS: Final = frozenset((FX_TIME_FIELD, "from", "to", "rate"))
+FX_RATE_FIELD: Final = "rate"
+FX_FIELDS: Final = frozenset((FX_TIME_FIELD, "from", "to", FX_RATE_FIELD))
 CARRIED: Final = timedelta(days=7)
 """How long a rate holds where later days have none (weekends, holidays)."""
+_LEAST_RATE: Final = Decimal("1e-12")
+"""Less, or more than its inverse, is a slip of the pen: no two currencies are that far apart."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,9 @@ def read_rates(connection: Connection, dataset: str, into: str, zone: ZoneInfo) 
     if known[FX_TIME_FIELD] not in (FieldType.DAY, FieldType.INSTANT):
         raise SourceError(f"`date` in {dataset} does not hold days. Write them as 2026-10-01.")
     table = record_table(source, name, known)
-    day, base, quote, rate = (
-        table.c[column_name(field)] for field in (FX_TIME_FIELD, "from", "to", "rate")
-    )
+    day, rate = (table.c[column_name(field)] for field in (FX_TIME_FIELD, FX_RATE_FIELD))
+    # Written as the records' own currencies may be: ` eur` is EUR.
+    base, quote = (func.upper(func.trim(table.c[column_name(name)])) for name in ("from", "to"))
     direct: dict[str, dict[int, Decimal]] = {}
     inverse: dict[str, dict[int, Decimal]] = {}
     for at, from_code, to_code, stored in connection.execute(
@@ -75,7 +78,7 @@ def read_rates(connection: Connection, dataset: str, into: str, zone: ZoneInfo) 
             day.is_not(None), base.is_not(None), quote.is_not(None), rate.is_not(None),
         )
     ):  # fmt: skip
-        number = _rate(stored, known["rate"], dataset)
+        number = _rate(stored, known[FX_RATE_FIELD], dataset)
         on = at if known[FX_TIME_FIELD] is FieldType.DAY else _local_day(at, zone)
         table_of, other = (direct, from_code) if to_code == into else (inverse, to_code)
         own = table_of.setdefault(other, {})
@@ -93,12 +96,13 @@ def read_rates(connection: Connection, dataset: str, into: str, zone: ZoneInfo) 
 
 
 def _rate(stored: int | str, kind: FieldType, dataset: str) -> Decimal:
-    """A rate as stored: millionths, or text where more digits are wanted (`columns: {rate: text}`)."""
+    """A rate as stored: millionths, or the text of it, which a pull keeps with all its digits."""
     try:
         number = from_micros(stored) if isinstance(stored, int) else Decimal(stored)
     except InvalidOperation:
         number = Decimal(0)
-    if kind not in (FieldType.NUMBER, FieldType.TEXT) or not number.is_finite() or number <= 0:
+    is_sensible = number.is_finite() and _LEAST_RATE < number < 1 / _LEAST_RATE
+    if kind not in (FieldType.NUMBER, FieldType.TEXT) or not is_sensible:
         raise SourceError(f"{dataset} has a `rate` that is not a number above 0. Mend it.")
     return number
 

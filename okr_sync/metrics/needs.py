@@ -23,6 +23,8 @@ class RecordsNeed:
     """The fields that bindings add up or average: refused if they are not numbers."""
     associations: frozenset[str] = frozenset()
     """The objects (`contacts`) whose associations with these records conditions look through."""
+    exact_fields: frozenset[str] = frozenset()
+    """Numbers that are wanted with all their digits (rates): kept as texts, not cut to millionths."""
 
 
 @dataclass(frozen=True)

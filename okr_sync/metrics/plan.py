@@ -15,7 +15,7 @@ from okr_sync.config.cycles import Calendar
 from okr_sync.config.models import FormulaMetric, Ga4Source, Project, RecordMetric, SqlMetric
 from okr_sync.config.where import Where
 from okr_sync.metrics.dependencies import datasets_read, with_inputs
-from okr_sync.metrics.fx import FX_FIELDS, FX_TIME_FIELD
+from okr_sync.metrics.fx import FX_FIELDS, FX_RATE_FIELD, FX_TIME_FIELD
 from okr_sync.metrics.needs import (
     ExactWindowNeed,
     Need,
@@ -100,6 +100,8 @@ class _BoundFields:
         self._fields: dict[str, set[str]] = defaultdict(set)
         self._times: dict[str, set[str]] = defaultdict(set)
         self._numbers: dict[str, set[str]] = defaultdict(set)
+        self._rates: dict[str, set[str]] = defaultdict(set)
+        self._measured: dict[str, set[str]] = defaultdict(set)
         self._associations: dict[str, set[str]] = defaultdict(set)
         named = {key_result.metric for key_result in bundle.key_results.values()}
         for metric in with_inputs(bundle.metrics, named):
@@ -107,7 +109,8 @@ class _BoundFields:
                 self._add(bundle.project, metric)
 
     def _add(self, project: Project, metric: RecordMetric) -> None:
-        self._fields[metric.dataset] |= fields_of_metric(metric, project)
+        self._measured[metric.dataset] |= fields_of_metric(metric, project)
+        self._fields[metric.dataset] |= self._measured[metric.dataset]
         self._times[metric.dataset] |= time_fields(metric)
         self._numbers[metric.dataset] |= number_fields(metric)
         for related, names in associated_fields(metric, project).items():
@@ -116,6 +119,7 @@ class _BoundFields:
         if project.fx is not None and converts_currency(metric):
             self._fields[project.fx] |= FX_FIELDS
             self._times[project.fx].add(FX_TIME_FIELD)
+            self._rates[project.fx].add(FX_RATE_FIELD)
 
     def need(self, dataset: str) -> RecordsNeed:
         """All that is read of a dataset."""
@@ -127,6 +131,7 @@ class _BoundFields:
             frozenset(self._times[dataset]),
             frozenset(self._numbers[dataset]),
             frozenset(self._associations[dataset]),
+            frozenset(self._rates[dataset] - self._measured[dataset]),
         )
 
 

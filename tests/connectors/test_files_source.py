@@ -50,6 +50,7 @@ def files_pull(project: Path, sqlite_warehouse: Warehouse) -> Pull:
         dataset: str = "posts",
         times: Sequence[str] = (),
         numbers: Sequence[str] = (),
+        exact: Sequence[str] = (),
         glob: str | None = None,
         columns: dict[str, str] | None = None,
         warehouse: Warehouse = sqlite_warehouse,
@@ -59,7 +60,12 @@ def files_pull(project: Path, sqlite_warehouse: Warehouse) -> Pull:
         declared = {dataset: FilesDataset(glob=glob, columns=columns or {})} if glob else {}
         source = FilesSource(name="social", path=path, datasets=declared)
         need = RecordsNeed(
-            "social", dataset, frozenset(fields), frozenset(times), frozenset(numbers)
+            "social",
+            dataset,
+            frozenset(fields),
+            frozenset(times),
+            frozenset(numbers),
+            exact_fields=frozenset(exact),
         )
         connector = FilesConnector(source, project)
         return connector.pull(need, warehouse, _NOW + timedelta(hours=hours))
@@ -86,6 +92,21 @@ def _errors(warehouse: Warehouse) -> dict[str, str | None]:
 
 
 _ALL = ("published", "likes", "platform", "paid", "zip", "seen", "mixed")
+
+
+@pytest.mark.parametrize("columns", [{}, {"likes": "number"}])
+def test_numbers_that_must_be_exact_keep_all_their_digits(
+    project: Path, warehouse: Warehouse, files_pull: Pull, columns: dict[str, str]
+) -> None:
+    """A small exchange rate is not rounded to millionths; where it is also added up, it is a number."""
+    (project / "social" / "posts.csv").write_text("likes\n0.0000388\n", encoding="utf-8")
+    files_pull("likes", glob="*.csv", columns=columns, warehouse=warehouse)
+    assert [row["f_likes"] for row in _rows(warehouse)] == [39]
+    exact = {"exact": ["likes"], "glob": "*.csv", "columns": columns, "warehouse": warehouse}
+    assert files_pull("likes", **exact).error is None  # read again, though the file is the same
+    assert [row["f_likes"] for row in _rows(warehouse)] == ["0.0000388"]
+    files_pull("likes", numbers=["likes"], **exact)
+    assert [row["f_likes"] for row in _rows(warehouse)] == [39]
 
 
 def test_columns_are_typed_by_all_their_values(

@@ -179,6 +179,26 @@ def test_rates_as_text_keep_all_their_digits(
     assert measure(warehouse, pipeline()).value == D("5.26341")
 
 
+def test_codes_of_rates_may_be_written_as_codes_of_records_may(
+    warehouse: Warehouse, put_records: PutRecords, measure: Measure
+) -> None:
+    """`usd` and ` gbp` in the fx file are USD and GBP, as they are in a deal."""
+    put_records(warehouse, "files.rates", RATE_TYPES, [rate("2026-03-01", "usd", " gbp", "0.8")])
+    put_records(warehouse, "hubspot.deals", TYPES, [deal("2026-03-01T12:00:00Z", "10", "USD")])
+    assert measure(warehouse, pipeline()) == Measurement(D(8), sample_size=1)
+
+
+@pytest.mark.parametrize("number", ["n/a", "1e999999", "1e-999999", "NaN"])
+def test_rates_out_of_reason_are_refused(
+    warehouse: Warehouse, put_records: PutRecords, refusal: Callable[..., str], number: str
+) -> None:
+    """A rate kept as text that is no number, or one of no two currencies, makes no sum and no crash."""
+    texts = RATE_TYPES | {"rate": FieldType.TEXT}
+    put_records(warehouse, "hubspot.deals", TYPES, DEALS)
+    put_records(warehouse, "files.rates", texts, [rate("2026-03-01", "USD", "GBP", number)])
+    assert "not a number above 0" in refusal(warehouse, pipeline())
+
+
 @pytest.mark.parametrize(
     ("rows", "metric", "text"),
     [

@@ -133,7 +133,11 @@ def test_a_plan_reads_what_its_metrics_rest_on(project: Project) -> None:
     needs = needs_of(bundle, make_plan(bundle, {"t/all": [TODAY]}, CALENDAR, NOW))
     rates, contacts, own, queries, reports = needs
     assert rates == RecordsNeed(
-        "files", "rates", frozenset({"date", "from", "to", "rate"}), frozenset({"date"})
+        "files",
+        "rates",
+        frozenset({"date", "from", "to", "rate"}),
+        frozenset({"date"}),
+        exact_fields=frozenset({"rate"}),
     )
     assert contacts == RecordsNeed("hubspot", "contacts", frozenset({"channel"}))
     assert own == RecordsNeed(
