@@ -22,6 +22,7 @@ from okr_sync.config.models import KeyResult
 from okr_sync.config.numbers import parse_number
 from okr_sync.config.problems import BadValue
 from okr_sync.errors import UsageError
+from okr_sync.metrics.spans import closing_day
 from okr_sync.sync.observe import calendar_of
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.overrides import (
@@ -57,10 +58,17 @@ def run_override(folder: Path, key_result: str, asked: Asked, as_json: bool) -> 
             )
         if not asked.reason.strip():
             raise UsageError("Say why in --reason: whoever reads the number will ask.")
+        value = _value(asked.value, chosen.unit)
+        last = closing_day(chosen, bundle.metrics[chosen.metric], bundle.metrics)
+        if first > last:
+            raise UsageError(
+                f"{chosen.key_result_id} has no number after {last}, so an override from {first} on "
+                f"would never count. Add --from {last}, or an earlier day."
+            )
         added = add_override(
             warehouse,
             key_result_id=chosen.key_result_id,
-            value=_value(asked.value, chosen.unit),
+            value=value,
             reason=asked.reason.strip(),
             author=asked.author or _user(),
             from_day=first,

@@ -44,7 +44,7 @@ def test_an_override_counts_from_the_next_sync_and_can_be_taken_back(
 
 def test_withdrawing_names_the_override_beneath(at_company: Any, okr_sync: Any) -> None:
     """With two overrides, taking the last one back leaves the one before it."""
-    until = ("--reason", "r", "--until", "2199-01-01")
+    until = ("--reason", "r", "--from", "2026-03-31", "--until", "2199-01-01")
     assert okr_sync("override", "leads", "5", *until).exit_code == 0
     found = json.loads(okr_sync("override", "leads", "7k", *until, "--json").output)
     assert (found["override_id"], found["value"], found["reason"]) == (2, 7000, "r")
@@ -59,6 +59,10 @@ def test_withdrawing_names_the_override_beneath(at_company: Any, okr_sync: Any) 
         (("leads", "5"), "needs a VALUE, a --reason and --until"),
         (("leads", *WORDS), "needs a VALUE, a --reason and --until"),
         (("leads", "5", *WORDS), "would end on 2026-04-01, before it begins on"),
+        (
+            ("leads", "5", "--reason", "r", "--from", "2026-04-01", "--until", "2026-04-30"),
+            "has no number after 2026-03-31",
+        ),
         (("leads", "many", "--reason", "r", "--until", "2199-01-01"), "many"),
         (("leads", "5%", "--withdraw"), "needs nothing else"),
         (("leads", "5", "--reason", " ", "--until", "2199-01-01"), "Say why in --reason"),
