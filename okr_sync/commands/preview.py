@@ -109,8 +109,15 @@ def _print(console: Console, preview: Preview, as_diff: bool) -> None:
         console.print(_curve_table(preview))
     for dataset, read_at in preview.read_at.items():
         console.print(f"From {dataset} as read at {_time(read_at)}.", style="dim")
-    where = "a temporary warehouse, which is gone now" if preview.is_temporary else "nothing"
-    console.print(f"Written: {where}.", style="dim")
+    console.print(f"Written: {_written(preview)}.", style="dim")
+
+
+def _written(preview: Preview) -> str:
+    if preview.is_temporary:
+        return "a temporary warehouse, which is gone now"
+    if preview.pulls:
+        return "what was read, into the source tables; no number was published"
+    return "nothing"
 
 
 def _print_latest(console: Console, preview: Preview, latest: KeyResultObservation) -> None:
@@ -134,22 +141,25 @@ def _print_latest(console: Console, preview: Preview, latest: KeyResultObservati
 
 
 def _curve_table(preview: Preview) -> Table:
+    """The days; of a number that nothing was divided for, without columns of parts."""
     rows = preview.observations
     known = [row.measurement.value for row in rows if row.measurement.value is not None]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("As of", no_wrap=True)
-    for name in ("Value", "Numerator", "Denominator", "Sample", "Progress"):
+    has_parts = any(row.measurement.denominator is not None for row in rows)
+    parts = ("Numerator", "Denominator") if has_parts else ()
+    for name in ("Value", *parts, "Sample", "Progress"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("Status", no_wrap=True)
-    table.add_column("Notes")
+    table.add_column("Notes", overflow="fold")
     for row in rows:
         measured = row.measurement
+        numbers = (measured.numerator, measured.denominator) if has_parts else ()
         table.add_row(
             row.as_of.isoformat(),
             show_number(measured.value, preview.unit),
-            show_number(measured.numerator, None),
-            show_number(measured.denominator, None),
+            *(show_number(number, None) for number in numbers),
             "–" if measured.sample_size is None else f"{measured.sample_size:,}",
             show_percent(row.progress),
             _block(measured.value, known),

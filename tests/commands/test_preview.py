@@ -66,10 +66,14 @@ def test_the_curve_has_every_day_and_pulls_what_is_not_stored(
     assert "not in the warehouse" in json.loads(refused.output)["error"]
     read = json.loads(okr_sync("preview", "visitors", "--from", "2026-03-28", "--json").output)
     assert [pull["dataset"] for pull in read["pulled"]] == ["web.report"]
+    told = okr_sync("preview", "visitors", "--from", "2026-03-27").output
+    assert "Written: what was read, into the source tables; no number was published." in told
     assert [point["value"] for point in read["points"]] == [3, 3, 3, 3]
     table = okr_sync("preview", "leads", "--from", "2026-03-28")
     assert table.exit_code == 0
     assert table.output.count("2026-03-") >= 4
+    assert "Numerator" not in table.output  # nothing is divided
+    assert "Denominator" in okr_sync("preview", "paid-share", "--from", "2026-03-28").output
 
 
 def test_a_changed_definition_is_seen_beside_the_published_one(
