@@ -42,8 +42,8 @@ class Address:
         return Path(str(self.url.database)).absolute()
 
     def clean(self, message: object) -> str:
-        """What a driver says, on one line and without any password."""
-        text = " ".join(str(message).split())
+        """What a driver says, on one line, to be ended by us, and without any password."""
+        text = " ".join(str(message).split()).rstrip(".?! ")
         for secret in secrets_of(self.url):
             text = text.replace(secret, "…")
         return text[:_LONGEST_MESSAGE]

@@ -406,6 +406,7 @@ def test_a_view_that_takes_too_long(people: People, sqlite_warehouse: Warehouse)
         ("hunter2", "can't be read. Write"),
         ("postgresql://u:hun@ter2@h/db", "can't be read. Write"),
         ("postgresql://u:hunter2@127.0.0.1:1/db", "postgresql://u@127.0.0.1:1/db can't be reached"),
+        ("postgresql://u:hunter2@127.0.0.1:1/db", "connections. Check the URL in PEOPLE_URL"),
     ],
 )
 def test_addresses_that_can_not_be_used(sqlite_warehouse: Warehouse, url: str, part: str) -> None:
