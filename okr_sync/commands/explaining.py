@@ -8,50 +8,20 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from okr_sync.commands.flag_words import flag_in_words
 from okr_sync.commands.numbers import show_number, show_percent
 from okr_sync.config.models import GoalKind, KeyResult, StatusThresholds
 from okr_sync.inspect.contributions import Tally
 from okr_sync.inspect.definition import definition_parts
-from okr_sync.inspect.explanation import Definition, Explanation
+from okr_sync.inspect.explanation import Definition, Explanation, GroupFigure
 from okr_sync.metrics.spans import Span
 from okr_sync.progress import elapsed_share
 
 Lines = list[tuple[str, str]]
 """Section and sentence; several sentences of one section follow one another."""
 
-_FLAGS = {
-    "provisional": "the day can still change: its settling time has not passed",
-    "immature": "of the cohort have not had their time yet and are left out",
-    "negative_duration": "records end before they begin: they have no duration and did not convert",
-    "missing_home_currency": "records have no amount in the home currency and are left out",
-    "missing_value": "records have no value and are left out",
-    "missing_rate": "records have no exchange rate and are left out",
-    "zero_denominator": "records have nothing to divide by and are left out",
-    "bad_value": "records hold a value that can't be read",
-    "groups": "groups were reduced to one number",
-    "below_min_n": "fewer than `min_n` records: there is no score",
-    "no_baseline": "the baseline has not been measured yet",
-    "baseline_is_target": "the measured baseline is the target already: write another target",
-    "baseline_not_above_zero": (
-        "the measured baseline is not above 0, so a share more or less of it is no target: write the "
-        "number to reach"
-    ),
-    "missing_input": "this input of the formula has no value",
-    "division_by_zero": "the formula divides by zero",
-    "empty_groups": "groups have no value and don't take part",
-    "missing_group": "records have no value of the `by` field and are left out",
-    "bad_time": "records hold a time that can't be read and lie in no window",
-    "no_earlier_level": "there is no earlier level to subtract",
-    "level_since": "the first level that is known is of this day",
-    "sampled": "GA4 computed the figure from a part of the events",
-    "thresholded": "GA4 held rows back so that nobody can be recognised",
-    "other_row": "GA4 threw rare values together as (other)",
-    "truncated": "GA4 cut a part of the data off",
-    "schema_restricted": "GA4 hides this metric from our user and says 0",
-    "blocked_metric": "the GA4 property doesn't give this metric to us and says 0",
-    "property_time_zone": "GA4 counts days in this time zone",
-    "override": "a person set the value",
-}
+_MOST_GROUPS_SHOWN = 20
+_GROUPS_AN_END = 10
 
 
 def explanation_lines(found: Explanation, version: str) -> Lines:
@@ -75,17 +45,6 @@ def explanation_lines(found: Explanation, version: str) -> Lines:
     return lines
 
 
-def flag_in_words(flag: str) -> str:
-    """A quality flag as a sentence; the flag itself where it says all there is to say."""
-    name, _, number = flag.partition(":")
-    text = _FLAGS.get(name)
-    if text is None:
-        return "noted by the source"
-    if name == "immature":
-        return f"{show_percent(Decimal(number))} {text}"
-    return f"{number} {text}" if number.isdigit() else f"{text}{f' ({number})' if number else ''}"
-
-
 # --- arithmetic -----------------------------------------------------------------------------------
 
 
@@ -100,6 +59,7 @@ def _arithmetic(found: Explanation) -> Iterator[str]:
         )
     elif row.sample_size is not None:
         yield f"value: {show_number(row.value, unit)} from a sample of {row.sample_size:,}"
+    yield from _groups(found)
     for one in found.inputs:
         yield f"{one.name} = {show_number(one.value, one.unit)} ({one.metric})"
     if found.definition is None:
@@ -116,12 +76,35 @@ def _arithmetic(found: Explanation) -> Iterator[str]:
         value, low, high = (show_number(n, unit) for n in (row.value, baseline, target))
         yield f"progress: ({value} − {low}) ÷ ({high} − {low}) = {show_percent(row.progress)}"
     elif row.value is not None and (baseline is None or target is None):
-        yield f"progress: none, because {_FLAGS[_missing_end(baseline)]}"
+        yield f"progress: none, because {flag_in_words(_missing_end(baseline))}"
     metric = found.definition.bundle.metrics[key_result.metric]
     if "below_min_n" in row.quality:
         yield f"status: the sample of {row.sample_size} is below min_n, {metric.min_n}"
     elif row.progress is not None:
         yield from _pace(found, key_result, thresholds)
+
+
+def _groups(found: Explanation) -> Iterator[str]:
+    """The groups that `reduce` made one number of, the smallest first; of many the two ends."""
+    known = sorted(
+        found.groups, key=lambda one: (one.metric, one.value is None, one.value or 0, one.group)
+    )
+    several = len({one.metric for one in known}) > 1
+    shown = known if len(known) <= _MOST_GROUPS_SHOWN else known[:_GROUPS_AN_END]
+    rest = known[len(shown) :]
+    for one in shown:
+        yield _group(found, one, several)
+    if rest:
+        yield f"… {len(rest) - _GROUPS_AN_END} groups more (--json lists all) …"
+        for one in rest[-_GROUPS_AN_END:]:
+            yield _group(found, one, several)
+
+
+def _group(found: Explanation, one: GroupFigure, several: bool) -> str:
+    named = f"{one.metric}: " if several else ""
+    unit = one.unit or (found.key_result.unit if not found.inputs else None)
+    sample = "" if one.sample_size is None else f" from a sample of {one.sample_size:,}"
+    return f"{named}{one.group}: {show_number(one.value, unit)}{sample}"
 
 
 def _missing_end(baseline: Decimal | None) -> str:

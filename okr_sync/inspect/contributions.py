@@ -66,6 +66,7 @@ from okr_sync.warehouse.encoding import (
     from_micros,
 )
 from okr_sync.warehouse.mirror import FieldType
+from okr_sync.warehouse.record_values import stored_text
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,12 @@ class _Listing:
         is_day = self.time_type is FieldType.DAY
         return from_day_number(stored) if is_day else from_epoch_ms(stored)
 
+    def group(self, stored: str | int | None) -> str | None:
+        """The value of the `by` field, as people write it."""
+        if self.metric.by is None or stored is None:
+            return None
+        return stored_text(stored, self.source.types[self.metric.by])
+
     def rate(self, currency: str | None, at: datetime | date | None) -> Decimal | None:
         """What the currency of a record was worth on its day; None where nobody said."""
         if self.rates is None or currency is None or at is None:
@@ -225,7 +232,7 @@ def _listed(connection: Connection, listing: _Listing) -> Iterator[Contribution]
             in_denominator=_flag(row.in_denominator),
             amount=amount,
             denominator_amount=listing.amount(row.denominator_amount),
-            group=row.grouped,
+            group=listing.group(row.grouped),
             left_out=left_out,
         )
 
@@ -262,7 +269,7 @@ def _listing(connection: Connection, bundle: Bundle, metric: RecordMetric, span:
         _as_number(rules.in_denominator).label("in_denominator"),
         _or_null(rules.amount).label("amount"),
         _or_null(rules.denominator_amount).label("denominator_amount"),
-        _text_or_null(metric.by, source).label("grouped"),
+        _or_null(None if metric.by is None else source.column(metric.by)).label("grouped"),
         _text_or_null(currency, source).label("currency"),
         (case(*reasons, else_=null()) if reasons else sql_cast(null(), Text)).label("left_out"),
     ]

@@ -18,6 +18,7 @@ from okr_sync.errors import OkrSyncError, SourceError, UsageError
 from okr_sync.inspect.contributions import Tally, record_metrics, tally
 from okr_sync.inspect.definition import RecordedConfig, recorded_config
 from okr_sync.inspect.draft import datasets_of, definition_hash_of
+from okr_sync.metrics.evaluate_records import measure_groups
 from okr_sync.metrics.spans import Span, span_for
 from okr_sync.sync.observe import calendar_of
 from okr_sync.warehouse.baselines import MeasuredBaseline, frozen_baselines
@@ -61,13 +62,24 @@ class Input:
 
 
 @dataclass(frozen=True)
+class GroupFigure:
+    """What a metric with `by` gives for one group, as the source tables hold its records now."""
+
+    metric: str
+    group: str
+    unit: str | None
+    value: Decimal | None
+    sample_size: int | None
+
+
+@dataclass(frozen=True)
 class Explanation:
     """A number and all that is known of how it came about.
 
     `definition` is None where neither the files nor the record of the run hold it any more; there is
     no `span` and no `tallies` then. `tallies` count the records as the source tables hold them now;
     `uncounted` says why they could not be counted. `baseline` is the measured one, where the goal
-    starts from one; `inputs` are those of a formula.
+    starts from one; `inputs` are those of a formula, `groups` the figures of metrics with `by`.
     """
 
     row: HistoryRow
@@ -83,6 +95,7 @@ class Explanation:
     override: Override | None
     baseline: MeasuredBaseline | None
     inputs: Sequence[Input]
+    groups: Sequence[GroupFigure]
 
     @property
     def zone(self) -> ZoneInfo | None:
@@ -110,6 +123,7 @@ def explain(
         override = override_on(overrides_of(connection, [key_result_id]), row.as_of)
         frozen = frozen_baselines(connection, [(key_result_id, current.cycle_start)])
         inputs = _inputs(connection, definition, span)
+        groups = _groups(connection, definition, span) if uncounted is None else []
     return Explanation(
         row=row,
         key_result=current,
@@ -128,6 +142,7 @@ def explain(
         override=override if row.origin == OVERRIDE else None,
         baseline=frozen.get(key_result_id),
         inputs=inputs,
+        groups=groups,
     )
 
 
@@ -195,6 +210,19 @@ def _inputs(
         value = None if measured is None else measured.value
         found.append(Input(name, used, metrics[used].unit, value))
     return found
+
+
+def _groups(
+    connection: Connection, definition: Definition | None, span: Span | None
+) -> list[GroupFigure]:
+    if definition is None or span is None:
+        return []
+    bundle = definition.bundle
+    return [
+        GroupFigure(metric.name, group, metric.unit, one.value, one.sample_size)
+        for metric in record_metrics(bundle, bundle.metrics[definition.key_result.metric])
+        for group, one in measure_groups(connection, bundle.project, metric, span)
+    ]
 
 
 def _datasets(definition: Definition | None) -> list[str]:

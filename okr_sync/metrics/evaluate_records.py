@@ -22,6 +22,7 @@ from okr_sync.metrics.record_fields import anchor_field, fields_of_metric
 from okr_sync.metrics.record_readings import holds_bad_value, reading_of
 from okr_sync.metrics.scans import cells_of_groups, cells_of_spans, count_in_cells, scan
 from okr_sync.metrics.spans import Span
+from okr_sync.warehouse.record_values import stored_text
 
 _METRICS_PER_SCAN = 100
 """A metric has up to nine columns; PostgreSQL takes 1,664 and SQLite 2,000 in one statement."""
@@ -85,6 +86,24 @@ def evaluate_records(
     return answers, refusals
 
 
+def measure_groups(
+    connection: Connection, project: Project, metric: RecordMetric, span: Span
+) -> Sequence[tuple[str, Measurement]]:
+    """What `reduce` makes one number of: the groups of a metric with `by`, as people write them.
+
+    Nothing for a metric without `by`. Raises SourceError where it can't be read from its records.
+    """
+    if metric.by is None:
+        return ()
+    mirrored = read_mirrored(connection, project, metric.dataset, [metric])
+    mirrored.check(metric, project)
+    evaluation = _Evaluation(connection, project, mirrored)
+    question = Question(metric, (span,))
+    measured, _ = evaluation.by_group(question, metric.by, evaluation.reading(metric))
+    kind = mirrored.source.types[metric.by]
+    return [(stored_text(group, kind), one) for group, one in measured[span]]
+
+
 def _count_bad(connection: Connection, source: Filterable, field: str) -> int:
     """How many records hold an unreadable value of a field, whichever window they belong to."""
     query = select(func.count()).select_from(source.table).where(holds_bad_value(source, field))
@@ -110,29 +129,42 @@ class _Evaluation:
         complaint = check_by(metric, is_report=False)
         if complaint is not None or metric.reduce is None:
             raise SourceError(f"{complaint or '`by` needs a `reduce`'}.")
-        where = condition_sql(metric.where, source)
+        measured, has_none = self.by_group(question, by, reading)
+        without: Mapping[int, int] = {}
+        if has_none:
+            cells = cells_of_spans(source, anchor_field(metric), spans)
+            nowhere = and_(condition_sql(metric.where, source), source.column(by).is_(None))
+            without = count_in_cells(self._connection, cells, nowhere)
+        return {
+            span: reduce_groups(
+                metric.reduce, [one for _, one in measured[span]], without.get(number, 0)
+            )
+            for number, span in enumerate(spans)
+        }
+
+    def by_group(
+        self, question: Question, by: str, reading: Reading
+    ) -> tuple[Mapping[Span, Sequence[tuple[str | int, Measurement]]], bool]:
+        """By span the groups known by then with their own measurements; and whether some have none."""
+        metric, spans, source = question.metric, question.spans, self._mirrored.source
         anchor = anchor_field(metric)
+        where = condition_sql(metric.where, source)
         found = read_groups(self._connection, source, by, anchor, where)
         measured: list[Measurement] = []
         if found.groups:
             cells = cells_of_groups(source, anchor, by, spans, found.groups)
             (measured,) = scan(self._connection, cells, [reading])
-        without: Mapping[int, int] = {}
-        if found.has_none:
-            cells = cells_of_spans(source, anchor, spans)
-            nowhere = and_(where, source.column(by).is_(None))
-            without = count_in_cells(self._connection, cells, nowhere)
         anchor_type = None if anchor is None else source.types[anchor]
-        reduced: dict[Span, Measurement] = {}
-        for number, span in enumerate(spans):
-            start = number * len(found.groups)
-            known = [
-                measured[start + i]
+        count = len(found.groups)
+        of_spans = {
+            span: [
+                (group.value, measured[number * count + i])
                 for i, group in enumerate(found.groups)
                 if is_known(group, span, anchor_type)
             ]
-            reduced[span] = reduce_groups(metric.reduce, known, without.get(number, 0))
-        return reduced
+            for number, span in enumerate(spans)
+        }
+        return of_spans, found.has_none
 
     def _rates_into(self, currency: str) -> Rates:
         if self._project.fx is None:

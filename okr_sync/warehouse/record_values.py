@@ -11,7 +11,14 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Final
 
-from okr_sync.warehouse.encoding import day_number, epoch_ms, micros
+from okr_sync.warehouse.encoding import (
+    day_number,
+    epoch_ms,
+    from_day_number,
+    from_epoch_ms,
+    from_micros,
+    micros,
+)
 
 Stored = str | int | None
 """What a column of the mirror holds."""
@@ -65,6 +72,16 @@ def parse_value(raw: object, field_type: FieldType) -> tuple[Stored, bool]:
         return _READERS[field_type](raw if field_type is FieldType.TEXT else text), False
     except (ValueError, ArithmeticError):
         return None, True
+
+
+def stored_text(stored: str | int, kind: FieldType) -> str:
+    """A stored value as people write it: 2.5, 2026-10-05 or a text as it is."""
+    if isinstance(stored, str):
+        return stored
+    if kind is FieldType.NUMBER:
+        return f"{from_micros(stored).normalize():f}"
+    is_day = kind is FieldType.DAY
+    return from_day_number(stored).isoformat() if is_day else from_epoch_ms(stored).isoformat()
 
 
 def _text(text: str) -> str:

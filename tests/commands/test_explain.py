@@ -141,3 +141,34 @@ def test_a_status_without_pace_has_its_own_reason(
     at_company.write("okrs/sales.yaml", okrs.replace("{from: 0, to: 10}", f"{goal}, pace: none"))
     assert okr_sync("sync", "leads", "--as-of", day).exit_code == 0
     assert f"status: {words}" in told(okr_sync("explain", "leads").output, "Arithmetic")
+
+
+def test_groups_are_explained_one_by_one(at_company: Any, okr_sync: Any, tmp_path: Path) -> None:
+    """Behind the one number of `by` and `reduce` stand the groups, the smallest first."""
+    at_company.write(
+        "metrics/channels.yaml",
+        """\
+metrics:
+  each_channel:
+    agg: count
+    from: hubspot.contacts
+    time: createdate
+    by: hs_analytics_source
+    reduce: min
+""",
+    )
+    okrs = (at_company.project / "okrs" / "sales.yaml").read_text(encoding="utf-8")
+    at_company.write("okrs/sales.yaml", okrs.replace("metric: leads,", "metric: each_channel,"))
+    assert okr_sync("sync", "leads", "--as-of", "2026-03-31").exit_code == 0
+    found = json.loads(okr_sync("explain", "leads", "--json").output)
+    groups = [(one["group"], one["value"]) for one in found["groups"]]
+    path = tmp_path / "records.csv"
+    assert okr_sync("explain", "leads", "--csv", str(path)).exit_code == 0
+    with path.open(encoding="utf-8") as file:
+        records = [row["group"] for row in csv.DictReader(file) if row["counted"] == "true"]
+    assert len(groups) > 1
+    assert dict(groups) == {name: records.count(name) for name, _ in groups}
+    assert found["number"]["value"] == min(value for _, value in groups)
+    arithmetic = told(okr_sync("explain", "leads").output, "Arithmetic").splitlines()
+    lowest, least = min(groups, key=lambda one: (one[1], one[0]))
+    assert arithmetic[1] == f"{lowest}: {least:g} from a sample of {least:g}"

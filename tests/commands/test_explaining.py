@@ -3,7 +3,7 @@
 import pytest
 
 from okr_sync.commands.console import output
-from okr_sync.commands.explaining import flag_in_words
+from okr_sync.commands.flag_words import flag_in_words
 
 
 @pytest.mark.parametrize(

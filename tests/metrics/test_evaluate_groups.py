@@ -3,18 +3,23 @@
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal as D
+from pathlib import Path
 
 import pytest
 
+from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import (
     AggMetric,
     Aggregation,
     Family,
+    Project,
     RatioMetric,
     Reduce,
     SnapshotMetric,
 )
 from okr_sync.config.where import Condition, Operator, Where
+from okr_sync.inspect.contributions import contributions
+from okr_sync.metrics.evaluate_records import measure_groups
 from okr_sync.metrics.grouping import MOST_GROUPS, check_by
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.spans import Span
@@ -170,3 +175,25 @@ def test_reports_can_not_be_grouped() -> None:
     text = check_by(posts("sum", Reduce.MIN), is_report=True)
     assert text is not None and "combine them in a formula" in text
     assert check_by(posts("sum", Reduce.MIN), is_report=False) is None
+
+
+def test_the_groups_behind_a_number_are_named_as_people_write_them(
+    warehouse: Warehouse, put_records: PutRecords, project: Project, march: Span
+) -> None:
+    """A number groups as 1 and not as it is stored; a group of a later day is not there yet."""
+    put_records(warehouse, "files.posts", TYPES, POSTS)
+    with warehouse.read() as connection:
+        products = measure_groups(
+            connection, project, posts("sum", Reduce.MIN, by="product"), march
+        )
+        platforms = measure_groups(connection, project, posts("sum", Reduce.MIN), march)
+        bundle = Bundle(Path(), project, {}, {}, {}, {}, {}, (), {}, "")
+        by_product = posts("sum", Reduce.MIN, by="product")
+        listed = list(contributions(connection, bundle, by_product, march))
+    assert [(name, one.value) for name, one in products] == [("1", D("517.5")), ("2", 30)]
+    assert sorted(str(one.group) for one in listed) == ["1", "1", "1", "2"]
+    assert [(name, one.value) for name, one in platforms] == [
+        ("LinkedIn", 40),
+        ("X", 0),
+        ("YouTube", D("7.5")),
+    ]
