@@ -25,6 +25,9 @@ _FLAGS = {
         "the measured baseline is not above 0, so a share more or less of it is no target: write the "
         "number to reach"
     ),
+    "baseline_of_earlier_definition": (
+        "the baseline was measured by another definition than the number and may not compare"
+    ),
     "missing_input": "this input of the formula has no value",
     "division_by_zero": "the formula divides by zero",
     "empty_groups": "groups have no value and don't take part",

@@ -15,7 +15,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, or_, select
 
 from okr_sync.errors import SourceError
-from okr_sync.warehouse.encoding import day_number, from_epoch_ms, from_micros
+from okr_sync.warehouse.encoding import (
+    day_number,
+    from_day_number,
+    from_epoch_ms,
+    from_micros,
+)
 from okr_sync.warehouse.mirror import FieldType, column_name, fields_of, record_table
 
 FX_TIME_FIELD: Final = "date"
@@ -23,6 +28,9 @@ FX_RATE_FIELD: Final = "rate"
 FX_FIELDS: Final = frozenset((FX_TIME_FIELD, "from", "to", FX_RATE_FIELD))
 CARRIED: Final = timedelta(days=7)
 """How long a rate holds where later days have none (weekends, holidays)."""
+_BOTH_WAYS: Final = Decimal("0.1")
+"""Buying, selling and rounding make less of a difference than this to the way there and back."""
+
 _LEAST_RATE: Final = Decimal("1e-12")
 """Less, or more than its inverse, is a slip of the pen: no two currencies are that far apart."""
 
@@ -52,7 +60,7 @@ def read_rates(connection: Connection, dataset: str, into: str, zone: ZoneInfo) 
     """The rates into a currency, from the mirror of the fx dataset.
 
     A rate that is given only the other way round is inverted. Raises SourceError where the dataset
-    has not been read, has other types, or has two rates for one day.
+    has not been read, has other types, or has two rates for one day, also ones that contradict each other.
     """
     source, _, name = dataset.partition(".")
     states = fields_of(connection, source, name)
@@ -88,11 +96,26 @@ def read_rates(connection: Connection, dataset: str, into: str, zone: ZoneInfo) 
             )
     tables: dict[str, tuple[tuple[int, ...], tuple[Decimal, ...]]] = {}
     for other in direct.keys() | inverse.keys():
+        _check_both_ways(
+            direct.get(other, {}), inverse.get(other, {}), f"{other} to {into}", dataset
+        )
         inverted = {on: 1 / number for on, number in inverse.get(other, {}).items()}
         of_days = inverted | direct.get(other, {})
         days = tuple(sorted(of_days))
         tables[other] = (days, tuple(of_days[on] for on in days))
     return Rates(into, tables)
+
+
+def _check_both_ways(
+    there: Mapping[int, Decimal], back: Mapping[int, Decimal], pair: str, dataset: str
+) -> None:
+    """Refuse rates of one day that contradict each other: the way there and back is about 1."""
+    for day in there.keys() & back.keys():
+        if abs(there[day] * back[day] - 1) > _BOTH_WAYS:
+            raise SourceError(
+                f"{dataset} has rates from {pair} and back for {from_day_number(day)} that don't fit: "
+                f"{there[day]:f} × {back[day]:f} is not about 1. Mend the one that is upside down."
+            )
 
 
 def _rate(stored: int | str, kind: FieldType, dataset: str) -> Decimal:

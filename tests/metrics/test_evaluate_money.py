@@ -188,6 +188,16 @@ def test_codes_of_rates_may_be_written_as_codes_of_records_may(
     assert measure(warehouse, pipeline()) == Measurement(D(8), sample_size=1)
 
 
+def test_rates_both_ways_may_differ_by_a_spread(
+    warehouse: Warehouse, put_records: PutRecords, measure: Measure
+) -> None:
+    """Who buys and sells gives both rates; the one that was written for this way is taken."""
+    both = [rate("2026-03-01", "USD", "GBP", "0.8"), rate("2026-03-01", "GBP", "USD", "1.2")]
+    put_records(warehouse, "files.rates", RATE_TYPES, both)
+    put_records(warehouse, "hubspot.deals", TYPES, [deal("2026-03-01T12:00:00Z", "10", "USD")])
+    assert measure(warehouse, pipeline()) == Measurement(D(8), sample_size=1)
+
+
 @pytest.mark.parametrize("number", ["n/a", "1e999999", "1e-999999", "NaN"])
 def test_rates_out_of_reason_are_refused(
     warehouse: Warehouse, put_records: PutRecords, refusal: Callable[..., str], number: str
@@ -204,6 +214,11 @@ def test_rates_out_of_reason_are_refused(
     [
         (RATES, pipeline("median"), "can't be taken over several currencies"),
         ([*RATES, rate("2026-03-01", "USD", "GBP", "0.9")], pipeline(), "two rates from USD"),
+        (
+            [*RATES, rate("2026-03-01", "GBP", "USD", "0.8")],
+            pipeline(),
+            "from USD to GBP and back for 2026-03-01 that don't fit: 0.8 × 0.8 is not about 1",
+        ),
         ([rate("2026-03-01", "USD", "GBP", "0")], pipeline(), "not a number above 0"),
         (None, pipeline(), "have not been read"),
     ],
