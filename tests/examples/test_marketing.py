@@ -127,10 +127,15 @@ def share(numerator: float, denominator: float, baseline: float | None, target: 
 
 
 def days_taken(rows: pd.DataFrame, start: str, arrival: str) -> tuple[float, int]:
-    """The median of days between two times over those that arrived in the cycle; the negative ones."""
+    """The median of days between two times over those that arrived in the cycle; the negative ones.
+
+    A start after the as-of day is not known yet, nor that it comes too late.
+    """
     arrived = rows[within(rows[arrival])]
-    taken = (instant(arrived[arrival]) - instant(arrived[start])).dt.total_seconds() / 86_400
-    return float(taken[taken >= 0].median()), int((taken < 0).sum())
+    started = instant(arrived[start])
+    taken = (instant(arrived[arrival]) - started).dt.total_seconds() / 86_400
+    is_known = started < end().tz_localize(ZONE)
+    return float(taken[taken >= 0].median()), int(((taken < 0) & is_known).sum())
 
 
 def converted(
