@@ -18,15 +18,17 @@ from typing import Any
 import pandas as pd
 
 from okr_sync import __version__
-from okr_sync.commands.choose import choose_key_results
+from okr_sync.commands.choose import choose_key_results, choose_measured
 from okr_sync.commands.explaining import explanation_lines
 from okr_sync.commands.preview import observation_object
 from okr_sync.commands.previewing import Preview, preview_of
 from okr_sync.commands.project_warehouse import opened
 from okr_sync.commands.records import RecordRow, record_rows
+from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import load_project
-from okr_sync.errors import ConfigError, OkrSyncError
+from okr_sync.errors import ConfigError, OkrSyncError, UsageError
 from okr_sync.inspect.explanation import explain
+from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.reads import HistoryRow, StatusRow, history, status
 
 _TEXT, _NUMBER, _COUNT, _FLAG = "string", "Float64", "Int64", "boolean"
@@ -79,8 +81,8 @@ class NotebookProject:
 
     def history(self, key_result: str) -> pd.DataFrame:
         """Every revision of a key result's numbers, indexed by `as_of` and `revision`."""
-        with opened(self._folder) as (_, warehouse):
-            rows = history(warehouse, self._chosen(warehouse, key_result))
+        with opened(self._folder) as (bundle, warehouse):
+            rows = history(warehouse, _measured(warehouse, bundle, key_result))
         return _frame(HistoryRow, rows, ["as_of", "revision"])
 
     def preview(
@@ -102,7 +104,7 @@ class NotebookProject:
     def explain(self, key_result: str, as_of: "str | date | None" = None) -> pd.DataFrame:
         """How a number came about, in sentences, indexed by `section`: as `okr-sync explain`."""
         with opened(self._folder) as (bundle, warehouse):
-            name = self._chosen(warehouse, key_result)
+            name = _measured(warehouse, bundle, key_result)
             found = explain(warehouse, bundle, name, _day(as_of), datetime.now(UTC))
         rows = [
             {"section": section, "text": text}
@@ -113,14 +115,10 @@ class NotebookProject:
     def records(self, key_result: str, as_of: "str | date | None" = None) -> pd.DataFrame:
         """The records behind a number, indexed by `record_id`: as `okr-sync explain --records`."""
         with opened(self._folder) as (bundle, warehouse):
-            name = self._chosen(warehouse, key_result)
+            name = _measured(warehouse, bundle, key_result)
             found = explain(warehouse, bundle, name, _day(as_of), datetime.now(UTC))
             rows = record_rows(warehouse, found)
         return _frame(RecordRow, rows, ["record_id"])
-
-    def _chosen(self, warehouse: Any, key_result: str) -> str:
-        known = {row.key_result_id for row in status(warehouse, now=datetime.now(UTC))}
-        return choose_key_results([key_result], known)[0]
 
     def _preview(self, key_result: str, first: date | None, pull: bool | None) -> Preview:
         bundle = load_project(self._folder)
@@ -157,10 +155,20 @@ _PREVIEW_COLUMNS = (
 )
 
 
+def _measured(warehouse: Warehouse, bundle: Bundle, key_result: str) -> str:
+    known = {row.key_result_id for row in status(warehouse, now=datetime.now(UTC))}
+    return choose_measured(key_result, known, bundle)
+
+
 def _day(given: "str | date | None") -> date | None:
     if isinstance(given, datetime):
         return given.date()
-    return date.fromisoformat(given) if isinstance(given, str) else given
+    if not isinstance(given, str):
+        return given
+    try:
+        return date.fromisoformat(given)
+    except ValueError as error:
+        raise UsageError(f"{given!r} is not a day. Write it as 2026-10-31.") from error
 
 
 def _frame(kind: type[Any], rows: Iterable[Any], index: list[str]) -> pd.DataFrame:

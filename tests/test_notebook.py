@@ -87,6 +87,8 @@ def test_mistakes_are_errors_with_a_text(project: Any, company: Any, tmp_path: P
     """Unknown key results, missing projects, figures without records, drafts that are invalid."""
     with pytest.raises(UsageError, match="Did you mean sales/leads"):
         project.history("leds")
+    with pytest.raises(UsageError, match="'soon' is not a day"):
+        project.explain("leads", "soon")
     with pytest.raises(ConfigError, match="okr_sync.yaml"):
         okr_sync.open_project(tmp_path)
     with pytest.raises(OkrSyncError, match="no records to list"):

@@ -6,6 +6,7 @@ Belongs here: matching typed names with ids. Does not belong here: what is done 
 import difflib
 from collections.abc import Collection, Iterable
 
+from okr_sync.config.bundle import Bundle
 from okr_sync.errors import UsageError
 
 
@@ -15,6 +16,22 @@ def choose_key_results(typed: Iterable[str], known: Collection[str]) -> list[str
     Raises UsageError that names the near miss, or the teams between which to choose.
     """
     return [_choose_one(name, known) for name in typed]
+
+
+def choose_measured(typed: str, measured: Collection[str], bundle: Bundle) -> str:
+    """The id that a typed name means, of a key result that has been measured.
+
+    Raises UsageError, also where the files define it but no run has measured it.
+    """
+    name = _choose_one(typed, {*measured, *bundle.key_results, *bundle.quarantined})
+    if name in measured:
+        return name
+    if name in bundle.quarantined:
+        raise UsageError(f"{name} can't be measured: {bundle.quarantined[name]}")
+    raise UsageError(
+        f"{name} has not been measured yet. Run `okr-sync sync`, or look at it with "
+        f"`okr-sync preview {name}`."
+    )
 
 
 def _choose_one(name: str, known: Collection[str]) -> str:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from okr_sync import __version__
-from okr_sync.commands.choose import choose_key_results
+from okr_sync.commands.choose import choose_measured
 from okr_sync.commands.console import output
 from okr_sync.commands.explaining import explanation_lines
 from okr_sync.commands.numbers import show_number
@@ -43,7 +43,7 @@ def run_explain(
     now = datetime.now(UTC)
     with opened(folder) as (bundle, warehouse):
         known = {row.key_result_id for row in status(warehouse, now=now)}
-        (key_result_id,) = choose_key_results([key_result], known)
+        key_result_id = choose_measured(key_result, known, bundle)
         found = explain(warehouse, bundle, key_result_id, as_of, now)
         wanted = as_records or csv_file is not None
         rows = record_rows(warehouse, found) if wanted else None

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 from rich.table import Table
 
-from okr_sync.commands.choose import choose_key_results
+from okr_sync.commands.choose import choose_measured
 from okr_sync.commands.console import is_narrow, output
 from okr_sync.commands.numbers import show_number, show_percent
 from okr_sync.commands.project_warehouse import opened
@@ -24,7 +24,7 @@ def run_history(folder: Path, key_result: str, as_known_on: date | None, as_json
     """Print the history of one key result; `as_known_on` is a day in the project's time zone."""
     with opened(folder) as (bundle, warehouse):
         rows_by_id = {row.key_result_id: row for row in status(warehouse, now=datetime.now(UTC))}
-        (key_result_id,) = choose_key_results([key_result], rows_by_id)
+        key_result_id = choose_measured(key_result, rows_by_id, bundle)
         known_at = None
         if as_known_on is not None:
             zone = ZoneInfo(bundle.project.time_zone)

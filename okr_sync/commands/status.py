@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from okr_sync.commands.choose import choose_key_results
+from okr_sync.commands.choose import choose_measured
 from okr_sync.commands.console import is_narrow, output
 from okr_sync.commands.numbers import show_number, show_percent
 from okr_sync.commands.project_warehouse import opened
@@ -42,7 +42,7 @@ def run_status(folder: Path, key_results: Sequence[str], as_of: date | None, as_
         unpublished = quarantined_without(rows, bundle)
         if key_results:
             known = {*unpublished, *(row.key_result_id for row in rows)}
-            chosen = choose_key_results(key_results, known)
+            chosen = [choose_measured(name, known, bundle) for name in key_results]
             rows = [row for row in rows if row.key_result_id in chosen]
             unpublished = {name: text for name, text in unpublished.items() if name in chosen}
         if as_json:

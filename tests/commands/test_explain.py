@@ -172,3 +172,17 @@ metrics:
     arithmetic = told(okr_sync("explain", "leads").output, "Arithmetic").splitlines()
     lowest, least = min(groups, key=lambda one: (one[1], one[0]))
     assert arithmetic[1] == f"{lowest}: {least:g} from a sample of {least:g}"
+
+
+@pytest.mark.parametrize("command", ["explain", "history", "status"])
+def test_a_key_result_that_was_never_measured_is_not_unknown(
+    synced_company: Any, okr_sync: Any, command: str
+) -> None:
+    """A new key result's files are right: what it lacks is a sync, not another name."""
+    okrs = (synced_company.project / "okrs" / "sales.yaml").read_text(encoding="utf-8")
+    synced_company.write("okrs/sales.yaml", okrs.replace("{id: leads,", "{id: new-leads,"))
+    result = okr_sync(command, "new-leads")
+    assert result.exit_code == 2
+    assert "sales/new-leads has not been measured yet. Run `okr-sync sync`" in result.output
+    assert "sales/leads" not in result.output
+    assert okr_sync(command, "sales/leads").exit_code == 0  # taken out of the files, still readable
