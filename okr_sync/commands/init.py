@@ -42,6 +42,7 @@ _SOURCE_LINES = {
 _SCHEMAS = ".schema"
 """Where editors find the schemas: beside the files, because a package has no address of its own."""
 
+_IGNORING = ".gitignore"
 _IGNORED = "# okr-sync's own folder: the warehouse, if it is a file, lies in it.\n.okr_sync/\n"
 
 
@@ -62,6 +63,10 @@ def run_init(folder: Path, given: Answers) -> int:
     """
     asks = sys.stdin.isatty() and sys.stdout.isatty()
     texts = _texts(_asked(given) if asks else given)
+    # A folder under version control has one already; a line is missing there, not a file.
+    keeps_ignored = (folder / _IGNORING).exists()
+    if keeps_ignored:
+        del texts[_IGNORING]
     there = [name for name in texts if (folder / name).exists()]
     if there:
         raise UsageError(
@@ -75,6 +80,8 @@ def run_init(folder: Path, given: Answers) -> int:
     for name in texts:
         if not name.startswith("."):
             click.echo(f"  {folder / name}")
+    if keeps_ignored:
+        click.echo(f"\n{folder / _IGNORING} was left as it is: add the line .okr_sync/ to it.")
     click.echo(_where_next(folder, given.ga4_property))
     return 0
 
@@ -119,7 +126,7 @@ def _texts(answers: Answers) -> dict[str, str]:
         f"{_SCHEMAS}/{name}": (files("okr_sync") / "schema" / name).read_text(encoding="utf-8")
         for name in ("okr_sync.schema.json", "metrics.schema.json", "okrs.schema.json")
     }
-    return texts | {".gitignore": _IGNORED} | schemas
+    return texts | {_IGNORING: _IGNORED} | schemas
 
 
 def _schema_line(name: str) -> str:

@@ -66,6 +66,18 @@ def test_init_never_overwrites(okr_sync: Any, tmp_path: Path) -> None:
     assert (tmp_path / "okr_sync.yaml").read_text(encoding="utf-8") == "mine"
 
 
+def test_a_folder_under_version_control_keeps_its_ignored_files(
+    okr_sync: Any, tmp_path: Path
+) -> None:
+    """A .gitignore is no reason to refuse: it stays as it is, and the missing line is told."""
+    (tmp_path / ".gitignore").write_text("mine\n", encoding="utf-8")
+    result = okr_sync("init", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "was left as it is: add the line .okr_sync/ to it" in result.output
+    assert (tmp_path / ".gitignore").read_text(encoding="utf-8") == "mine\n"
+    assert (tmp_path / "okr_sync.yaml").exists()
+
+
 def test_a_person_at_a_terminal_is_asked(tmp_path: Path) -> None:
     """On a terminal every answer that no option gives is asked for, with a default."""
     ours, theirs = pty.openpty()
