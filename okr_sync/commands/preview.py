@@ -91,6 +91,8 @@ def _print(console: Console, preview: Preview, as_diff: bool) -> None:
     key_result = preview.key_result
     console.print(Text(f"{key_result.key_result_id}: {key_result.title}", style="bold"))
     for result in preview.pulls:
+        if result.error is not None and result.error == preview.error:
+            continue  # said once, below
         text = result.error or f"{result.rows:,} rows in {result.requests:,} requests"
         console.print(f"Read {result.source}.{result.dataset}: {text}", markup=False)
     if preview.error:

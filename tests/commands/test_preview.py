@@ -181,3 +181,13 @@ def test_a_cycle_that_has_not_begun_has_nothing_to_measure(at_company: Any, okr_
     result = okr_sync("preview", "leads")
     assert result.exit_code == 0, result.output
     assert "begins on 2199-01-01" in result.output
+
+
+def test_a_source_that_can_not_be_read_is_told_of_once(
+    at_company: Any, okr_sync: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error of the pull is the error of the preview, and not said twice."""
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN", raising=False)
+    result = okr_sync("preview", "leads")
+    assert result.exit_code == 1
+    assert " ".join(result.output.split()).count("HUBSPOT_ACCESS_TOKEN is not set") == 1
