@@ -232,7 +232,10 @@ def _change(then: HistoryRow | None, row: KeyResultObservation) -> Decimal | Non
 def _signed(change: Decimal, unit: str | None) -> str:
     if not change:
         return "0"
-    return f"{'+' if change > 0 else ''}{show_number(change, unit)}"
+    shown = show_number(change, unit)
+    # From 27% to 25% is two points less, and not two per cent.
+    points = f"{shown[:-1]} points" if shown.endswith("%") else shown
+    return f"{'+' if change > 0 else ''}{points}"
 
 
 def _status_change(then: HistoryRow | None, row: KeyResultObservation) -> str:

@@ -105,6 +105,17 @@ def test_a_changed_definition_is_seen_beside_the_published_one(
     assert "severely lagging" in table.output
 
 
+def test_a_percentage_changes_by_points(synced_company: Any, okr_sync: Any) -> None:
+    """From 66.7% to 50.0% is 16.7 points less; `-16.7%` would be a share of it."""
+    metrics = (synced_company.project / "metrics.yaml").read_text(encoding="utf-8")
+    numerator = "{agg: count, where: {hs_analytics_source: PAID_SEARCH}}"
+    assert numerator in metrics
+    half = "{agg: count, where: {hs_analytics_source: NOTHING}}"
+    synced_company.write("metrics.yaml", metrics.replace(numerator, half))
+    table = okr_sync("preview", "paid-share", "--diff")
+    assert "-66.7 points" in table.output
+
+
 def test_a_new_property_is_read_before_it_counts(synced_company: Any, okr_sync: Any) -> None:
     """A draft that binds a field that no run has read gets it, and keeps what others bind."""
     synced_company.write(
