@@ -72,6 +72,8 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 
 lock: $(READY)
 	env -u UV_FIND_LINKS $(LOCK) --output-file requirements.lock
+	env -u UV_FIND_LINKS $(LOCK) --extra kubernetes --constraint requirements.lock \
+		--output-file requirements-kubernetes.lock
 	env -u UV_FIND_LINKS $(LOCK) --group dev --constraint requirements.lock \
 		--output-file requirements-dev.lock
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-kubernetes.lock", "requirements-dev.lock")
 PINNED = re.compile(r"([a-z0-9.-]+)(?:\[[a-z,]+\])?==(\S+)(?: ; (.+?))? \\")
 
 
@@ -34,11 +34,14 @@ def test_every_line_is_a_pin_or_a_hash(lock: str) -> None:
         assert hashed or PINNED.fullmatch(line), line
 
 
-def test_dev_lock_holds_the_run_lock() -> None:
-    """Tests run against the very versions that users get."""
-    run, dev = ({name: versions(found) for name, found in pins(lock).items()} for lock in LOCKS)
+@pytest.mark.parametrize("lock", LOCKS[1:])
+def test_the_other_locks_hold_the_run_lock(lock: str) -> None:
+    """Tests and clusters run the very versions that users get."""
+    run, other = (
+        {name: versions(found) for name, found in pins(one).items()} for one in (LOCKS[0], lock)
+    )
     assert len(run) > 20
-    assert {name: dev.get(name) for name in run} == run
+    assert {name: other.get(name) for name in run} == run
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -46,6 +49,8 @@ def test_locks_hold_what_pyproject_asks_for(lock: str) -> None:
     """A dependency added to pyproject.toml and not locked would fail only on a fresh machine."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = list(settings["project"]["dependencies"])
+    if lock == "requirements-kubernetes.lock":
+        wanted += settings["project"]["optional-dependencies"]["kubernetes"]
     if lock == "requirements-dev.lock":
         wanted += settings["dependency-groups"]["dev"]
     names = {re.split(r"[\[<>=!~ ]", text)[0].lower().replace("_", "-") for text in wanted}
