@@ -8,13 +8,14 @@ DEMO := .demo
 # Two processes are as many as a small machine has cores; the PostgreSQL server is one per process.
 TEST_PROCESSES ?= 2
 
-.PHONY: help setup demo dev test lint format lock clean
+.PHONY: help setup demo dev test bench lint format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    run the main job on a synthetic company, from nothing"
 	@echo "make dev     open Dagster's UI on the demo project"
 	@echo "make test    run all tests"
+	@echo "make bench   measure speed, as ratios (docs/benchmarks.md; ROWS=word chooses)"
 	@echo "make lint    check format, style, types and import rules"
 	@echo "make format  format the code"
 	@echo "make setup   make $(VENV) (the other targets do it by themselves)"
@@ -54,6 +55,10 @@ dev: demo
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+
+# Nice: the ratios are of CPU seconds, so whatever else runs here may go first.
+bench: $(READY)
+	@nice -n 5 $(BIN)/python -m benchmarks $(if $(REPEATS),--repeats $(REPEATS)) $(ARGS) $(ROWS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
