@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from connectors.sandbox.serve import Sandbox
+from connectors.shared_state import STATE_VARIABLE
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 
 # --- options: how much the tests that draw at random draw ------------------------------------------
@@ -30,6 +31,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=1000,
         help="how many simulated histories of overlapping, failing runs are played",
     )
+
+
+# --- what runs on this machine share -----------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def own_state(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A test's runs share the limits of an account with each other and with nobody else."""
+    folder = tmp_path_factory.getbasetemp() / "state" / uuid.uuid4().hex
+    monkeypatch.setenv(STATE_VARIABLE, str(folder))
 
 
 # --- warehouses: every test that asks for `warehouse_url` or `warehouse` runs on both engines -----

@@ -1,98 +1,83 @@
-"""How fast requests may follow each other, so that a normal sync meets no rate limit.
+"""HubSpot's limits: how fast requests may follow each other, and how many a day.
 
-Belongs here: the waiting before a request. Does not belong here: what to do when HubSpot refuses
-all the same (connectors.errors).
+Belongs here: what HubSpot limits and how its answers tell of it. Does not belong here: the sharing
+and counting (connectors.pace) or what to do when HubSpot refuses all the same (connectors.errors).
 
-HubSpot's limits: search 5 a second for the account, without rate headers; everything else by a
-10-second window whose size the X-HubSpot-RateLimit headers tell (usage guidelines, search guide).
+Facts (usage guidelines, search guide): search 5 a second for the account, without rate headers;
+everything else by a rolling 10-second window whose size the X-HubSpot-RateLimit headers tell; all of
+it by a day that ends at the portal's midnight.
 """
 
-import hashlib
-import threading
-import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
+from connectors.clock import Clock
+from connectors.pace import Pace, Ticket, Window
+from connectors.shared_state import SharedState
+
+DAY: Final = "the day"
+_SEARCHES: Final = "searches"
+_OTHERS: Final = "requests"
 _SEARCH_BURST: Final = 5
-_MOST_REMEMBERED: Final = 10_000
-# Requests that stay unused in each window: other programmes may use the same app.
+# Requests that stay unused in each window: other programmes may use the same app, and neither side's
+# clock is exact.
 _RESERVE: Final = 4
-_LOW: Final = 2
+# The smallest tier, until an answer has named the limit.
+_UNKNOWN: Final = Window(100 - _RESERVE, 10.0)
+
+_HEADERS: Final = {
+    "X-HubSpot-RateLimit-Max": "burst",
+    "X-HubSpot-RateLimit-Remaining": "burst_remaining",
+    "X-HubSpot-RateLimit-Interval-Milliseconds": "interval_ms",
+    "X-HubSpot-RateLimit-Daily": "daily",
+    "X-HubSpot-RateLimit-Daily-Remaining": "daily_remaining",
+}
 
 
-class Window:
-    """At most `limit` requests in any `seconds`; `reserve` gives the seconds to wait first."""
-
-    def __init__(self, limit: int, seconds: float) -> None:
-        self.limit = limit
-        self.seconds = seconds
-        self._sent: deque[float] = deque(maxlen=_MOST_REMEMBERED)
-
-    def reserve(self, now: float) -> float:
-        """Count a request that will be sent after the returned number of seconds."""
-        start = now
-        if len(self._sent) >= self.limit:
-            start = max(now, self._sent[-self.limit] + self.seconds)
-        self._sent.append(start)
-        return start - now
+def rate_headers(headers: Mapping[str, str]) -> dict[str, int]:
+    """What an answer says of limits, as `burst`, `burst_remaining`, `interval_ms`, `daily` and
+    `daily_remaining`; what it doesn't say is missing."""
+    return {
+        name: int(value)
+        for header, name in _HEADERS.items()
+        if (value := headers.get(header)) is not None and value.isdigit()
+    }
 
 
-class Pace:
-    """The windows of one account, safe to share between threads."""
+class HubSpotPace:
+    """The limits of one account, shared with all threads and processes of this machine."""
 
-    def __init__(
-        self,
-        searches_per_second: float,
-        seconds: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._search = Window(_SEARCH_BURST, _SEARCH_BURST / searches_per_second)
-        self._other: Window | None = None
-        self._pause_until = 0.0
-        self._seconds = seconds
-        self._sleep = sleep
-        self._lock = threading.Lock()
+    def __init__(self, url: str, token: str, searches_per_second: float, clock: Clock) -> None:
+        self._pace = Pace(SharedState("hubspot", url, token), clock)
+        self._searches = Window(_SEARCH_BURST, _SEARCH_BURST / searches_per_second)
 
-    def before_search(self) -> None:
-        """Wait until a search may be sent."""
-        with self._lock:
-            wait = self._search.reserve(self._seconds())
-        if wait > 0:
-            self._sleep(wait)
+    def admit(self, *, is_search: bool) -> Ticket:
+        """Wait until a request may be sent. Raises ExhaustedError when that is not in this run."""
+        if is_search:
+            return self._pace.admit(_SEARCHES, self._searches, (DAY,))
+        return self._pace.admit(_OTHERS, _UNKNOWN, (DAY,))
 
-    def before_other(self) -> None:
-        """Wait until any other request may be sent."""
-        with self._lock:
-            now = self._seconds()
-            wait = max(0.0, self._pause_until - now)
-            if self._other is not None:
-                wait = max(wait, self._other.reserve(now))
-        if wait > 0:
-            self._sleep(wait)
+    def answered(self, ticket: Ticket, told: Mapping[str, int]) -> None:
+        """Take in an answer's rate headers (none is an answer too)."""
+        limit, interval = told.get("burst"), told.get("interval_ms")
+        left = told.get("daily_remaining")
+        budgets = {} if left is None else {DAY: left}
+        if limit and interval and ticket.window == _OTHERS:
+            window = Window(max(1, limit - _RESERVE), interval / 1000)
+            remaining = told.get("burst_remaining")
+            usable = None if remaining is None else max(0, remaining - _RESERVE)
+            self._pace.sent(ticket, window, usable, budgets)
+        else:
+            self._pace.sent(ticket, budgets=budgets)
 
-    def learn(self, headers: Mapping[str, int]) -> None:
-        """Take in the rate headers of an answer: `burst`, `burst_remaining`, `interval_ms`."""
-        limit, interval = headers.get("burst"), headers.get("interval_ms")
-        if not limit or not interval:
-            return
-        with self._lock:
-            usable, seconds = max(1, limit - _RESERVE), interval / 1000
-            if self._other is None:
-                self._other = Window(usable, seconds)
-                self._other.reserve(self._seconds())
-            self._other.limit, self._other.seconds = usable, seconds
-            if headers.get("burst_remaining", limit) <= _LOW:
-                # Somebody else uses the window up: wait a tenth of it, then look again.
-                self._pause_until = self._seconds() + seconds / 10
+    def refused(self, ticket: Ticket, seconds: float) -> None:
+        """HubSpot found it too many at once: nobody sends of this kind for so long."""
+        self._pace.pause(ticket.window, seconds)
 
+    def day_is_over(self) -> None:
+        """HubSpot said that the day's requests are used up."""
+        self._pace.learn_budget(DAY, 0)
 
-_paces: dict[str, Pace] = {}
-_paces_lock = threading.Lock()
-
-
-def pace_for(url: str, token: str, searches_per_second: float) -> Pace:
-    """The pace of an account in this process: two runs one after the other share its limits."""
-    digest = hashlib.sha256(f"{url} {searches_per_second} {token}".encode()).hexdigest()
-    with _paces_lock:
-        return _paces.setdefault(digest, Pace(searches_per_second))
+    def left_today(self) -> int | None:
+        """The requests that are left of the day, as far as known."""
+        return self._pace.budget_left(DAY)

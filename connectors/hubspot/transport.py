@@ -18,19 +18,16 @@ from typing import Any, Final
 
 import orjson
 
+from connectors.clock import Clock
 from connectors.endpoints import Endpoint
-from connectors.errors import Reason, Refusal, RetryPolicy, source_error
-from connectors.hubspot.pace import Pace, pace_for
+from connectors.errors import Action, Reason, Refusal, RetryPolicy, rule_for, source_error
+from connectors.hubspot.pace import DAY, HubSpotPace, rate_headers
+from connectors.pace import ExhaustedError, Ticket
+
+TOO_MANY: Final = 429
 
 _CHUNK: Final = 1 << 18
 _LONGEST_MESSAGE: Final = 300
-_HEADERS: Final = {
-    "X-HubSpot-RateLimit-Max": "burst",
-    "X-HubSpot-RateLimit-Remaining": "burst_remaining",
-    "X-HubSpot-RateLimit-Interval-Milliseconds": "interval_ms",
-    "X-HubSpot-RateLimit-Daily": "daily",
-    "X-HubSpot-RateLimit-Daily-Remaining": "daily_remaining",
-}
 
 Document = dict[str, Any]
 """A JSON object as HubSpot answered it."""
@@ -45,7 +42,7 @@ class ShapeError(ValueError):
 
 @dataclass(frozen=True)
 class ClientSettings:
-    """How the client behaves: tries, time limits in seconds, and the pace of searches.
+    """How the client behaves: tries, time limits in seconds, the pace of searches, the clock.
 
     `answer_seconds` bounds a whole answer, because a time-out between two bytes never ends one that
     trickles.
@@ -56,6 +53,7 @@ class ClientSettings:
     read_seconds: float = 30.0
     answer_seconds: float = 120.0
     searches_per_second: float = 4.5
+    clock: Clock = field(default_factory=Clock)
 
 
 class _RefusedError(Exception):
@@ -85,7 +83,7 @@ class Transport:
         self._token = token
         self._credential = f"the token in {token_env}"
         self._settings = settings
-        self._pace: Pace = pace_for(endpoint.url, token, settings.searches_per_second)
+        self._pace = HubSpotPace(endpoint.url, token, settings.searches_per_second, settings.clock)
         self._client = _api_client(endpoint, token)
 
     def get(
@@ -97,6 +95,10 @@ class Transport:
     def post(self, path: str, body: Mapping[str, Any], *, reading: str, check: Check) -> Document:
         """POST a JSON body to a reading endpoint and take its JSON object."""
         return self._tried("POST", path, (), dict(body), reading, check)
+
+    def left_today(self) -> int | None:
+        """How many requests are left of the account's day, as far as known."""
+        return self._pace.left_today()
 
     def close(self) -> None:
         """Give back the connection."""
@@ -112,18 +114,38 @@ class Transport:
         reading: str,
         check: Check,
     ) -> Document:
-        started = time.monotonic()
+        clock = self._settings.clock
+        started = clock.monotonic()
         tries = 0
+        is_search = path.endswith("/search")
         while True:
             tries += 1
             try:
-                return self._once(method, path, query, body, reading, check)
+                ticket = self._pace.admit(is_search=is_search)
+            except ExhaustedError as exhausted:
+                raise source_error(self._used_up(exhausted, reading)) from exhausted
+            try:
+                return self._once(method, path, query, body, reading, check, ticket)
             except _RefusedError as refused:
-                spent = time.monotonic() - started
+                spent = clock.monotonic() - started
                 wait = self._settings.retry.wait_before_next(refused.refusal, tries, spent)
+                self._tell(refused.refusal, ticket, wait)
                 if wait is None:
                     raise source_error(refused.refusal) from refused.__cause__
-            time.sleep(wait)
+            clock.sleep(wait)
+
+    def _tell(self, refusal: Refusal, ticket: Ticket, wait: float | None) -> None:
+        """Let all who read this account on this machine know what a refusal means for them."""
+        if refusal.status == TOO_MANY:
+            if rule_for(refusal).action is Action.DEFER:
+                self._pace.day_is_over()
+            else:
+                self._pace.refused(ticket, wait or refusal.retry_after or 0.0)
+
+    def _used_up(self, exhausted: ExhaustedError, reading: str) -> Refusal:
+        """The refusal that HubSpot would answer, without asking it."""
+        reason = "DAILY" if exhausted.limit == DAY else exhausted.limit
+        return self._refusal(reading, TOO_MANY, reason, "")
 
     def _once(
         self,
@@ -133,13 +155,10 @@ class Transport:
         body: dict[str, Any] | None,
         reading: str,
         check: Check,
+        ticket: Ticket,
     ) -> Document:
-        if path.endswith("/search"):
-            self._pace.before_search()
-        else:
-            self._pace.before_other()
         self.requests += 1
-        content = self._content(method, path, query, body, reading)
+        content = self._content(method, path, query, body, reading, ticket)
         try:
             document = orjson.loads(content)
         except orjson.JSONDecodeError as error:
@@ -159,6 +178,7 @@ class Transport:
         query: Sequence[tuple[str, str]],
         body: dict[str, Any] | None,
         reading: str,
+        ticket: Ticket,
     ) -> bytes:
         import urllib3.exceptions as failures
         from hubspot.crm.objects.exceptions import ApiException
@@ -175,7 +195,7 @@ class Transport:
                 _preload_content=False,
                 _request_timeout=(settings.connect_seconds, settings.read_seconds),
             )
-            self._learn(response.headers)
+            self._learn(response.headers, ticket)
             deadline = time.monotonic() + settings.answer_seconds
             parts: list[bytes] = []
             while part := response.read1(_CHUNK):
@@ -189,7 +209,7 @@ class Transport:
             # Status 0 is how the client passes on a failed TLS handshake.
             if not error.status:
                 raise self._refused(reading, Reason.NOT_TRUSTED) from error
-            self._learn(error.headers or {})
+            self._learn(error.headers or {}, ticket)
             raise _RefusedError(self._answered(error.status, error, reading)) from error
         except UnicodeDecodeError as error:
             raise self._refused(reading, Reason.NOT_JSON) from error
@@ -202,14 +222,10 @@ class Transport:
         except failures.HTTPError as error:
             raise self._refused(reading, Reason.DROPPED) from error
 
-    def _learn(self, headers: Mapping[str, str]) -> None:
-        seen = {
-            name: int(value)
-            for header, name in _HEADERS.items()
-            if (value := headers.get(header)) is not None and value.isdigit()
-        }
-        self.quota.update(seen)
-        self._pace.learn(seen)
+    def _learn(self, headers: Mapping[str, str], ticket: Ticket) -> None:
+        told = rate_headers(headers)
+        self.quota.update(told)
+        self._pace.answered(ticket, told)
         self.server_at = _http_time(headers.get("Date")) or self.server_at
 
     def _refused(self, reading: str, reason: Reason, message: str = "") -> _RefusedError:

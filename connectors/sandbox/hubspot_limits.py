@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 _BURST_SECONDS = 10.0
 _SEARCH_PER_SECOND = 5
 _SECONDLY_SHARE = 10
+_UNLIMITED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -100,18 +101,22 @@ class RateLimiter:
             return None
 
     def headers(self) -> dict[str, str]:
-        """The rate headers of an ordinary response; search responses have none (B5)."""
+        """The rate headers of an ordinary response; search responses have none (B5).
+
+        A limit that is not enforced is told as one that nobody reaches: clients keep to what is told.
+        """
         with self._lock:
             now = self._seconds()
             last_second = sum(1 for moment in self._burst if moment > now - 1.0)
-            secondly = self.tier.burst // _SECONDLY_SHARE
+            most = self.tier.burst if self._enforced else _UNLIMITED
+            secondly = most // _SECONDLY_SHARE
             prefix = "X-HubSpot-RateLimit-"
             return {
                 prefix + "Daily": str(self.tier.daily),
                 prefix + "Daily-Remaining": str(max(0, self.tier.daily - self._used_today)),
                 prefix + "Interval-Milliseconds": "10000",
-                prefix + "Max": str(self.tier.burst),
-                prefix + "Remaining": str(max(0, self.tier.burst - len(self._burst))),
+                prefix + "Max": str(most),
+                prefix + "Remaining": str(max(0, most - len(self._burst))),
                 prefix + "Secondly": str(secondly),
                 prefix + "Secondly-Remaining": str(max(0, secondly - last_second)),
             }

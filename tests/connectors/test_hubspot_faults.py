@@ -382,11 +382,13 @@ def test_refused_once(
 def test_daily_limit_of_the_account(
     hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull
 ) -> None:
-    """A used-up day is told as such and left to a later run."""
+    """A used-up day is told as such and left to a later run, without asking HubSpot again."""
     rows = [{"hs_object_id": str(n)} for n in range(1, 500)]
     with HubSpotSandbox(hs_account({"contacts": rows}, daily_limit=4)) as sandbox:
-        result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
-        assert sandbox.server.requests(status=429) == 1
+        for _ in range(2):
+            result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
+        assert sandbox.server.requests(status=429) == 0
+        assert (result.requests, sandbox.server.requests()) == (0, 4)
     assert result.is_transient
     assert "daily request limit" in (result.error or "")
 

@@ -6,7 +6,6 @@ import orjson
 import pytest
 
 from connectors.errors import Reason, Refusal, RetryPolicy, source_error
-from connectors.hubspot.pace import Pace, Window
 from okr_sync.errors import SourceError, TransientSourceError
 
 _EXAMPLES = Path(__file__).parents[3] / "shared" / "examples" / "hubspot" / "errors"
@@ -109,37 +108,3 @@ def test_waits_are_spread() -> None:
     waits = {RetryPolicy().wait_before_next(_refusal(503), 4, 0.0) for _ in range(20)}
     assert len(waits) > 10
     assert all(wait is not None and 2.0 <= wait <= 4.0 for wait in waits)
-
-
-def test_no_window_is_ever_overfull() -> None:
-    """However requests come, at most the limit is sent in any window."""
-    window = Window(5, 1.1)
-    now = 0.0
-    sent = []
-    for pause in (0.0, 0.0, 0.4, 0.0, 0.0, 0.0, 0.9, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0):
-        now += pause
-        now += window.reserve(now)
-        sent.append(now)
-    for moment in sent:
-        assert sum(moment <= other < moment + 1.0 for other in sent) <= 5
-
-
-def test_pace_follows_the_headers() -> None:
-    """Requests other than searches are spread once the headers have told the window."""
-    now = [0.0]
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-
-    pace = Pace(4.5, seconds=lambda: now[0], sleep=sleep)
-    for _ in range(50):
-        pace.before_other()
-    assert now[0] == 0.0
-    pace.learn({"burst": 100, "burst_remaining": 50, "interval_ms": 10_000})
-    for _ in range(96):
-        pace.before_other()
-    assert now[0] > 9.0
-    pace.learn({"burst": 100, "burst_remaining": 1, "interval_ms": 10_000})
-    before = now[0]
-    pace.before_other()
-    assert now[0] >= before + 1.0

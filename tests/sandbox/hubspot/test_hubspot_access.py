@@ -103,9 +103,10 @@ def _headers(client: Any, path: str, method: str = "GET", body: Any = None) -> A
 
 
 def test_rate_headers_come_with_everything_but_search(
-    sandbox: HubSpotSandbox, client: Any, example: Example
+    account: Account, serve: Serve, connect: Connect, example: Example
 ) -> None:
     """Ordinary responses tell what is left of burst and day; search responses don't."""
+    client = connect(serve(account, rate_limits=True))
     names = {"Max", "Remaining", "Interval-Milliseconds", "Daily", "Daily-Remaining"}
     listed = _headers(client, "/crm/v3/objects/contacts").headers
     ours = {name for name in listed if name.startswith("X-HubSpot-RateLimit-")}
@@ -117,6 +118,12 @@ def test_rate_headers_come_with_everything_but_search(
     assert found["X-HubSpot-Correlation-Id"]
     recorded = {name for name in example("headers_normal") if "RateLimit" in name}
     assert ours == recorded
+
+
+def test_a_limit_that_is_switched_off_is_told_as_one_that_nobody_reaches(client: Any) -> None:
+    """Clients keep to what they are told, so a sandbox without limits must not name any."""
+    listed = _headers(client, "/crm/v3/objects/contacts").headers
+    assert int(listed["X-HubSpot-RateLimit-Remaining"]) > 100_000
 
 
 @pytest.mark.parametrize(("tier", "burst"), [("free", 100), ("enterprise", 190)])

@@ -1,0 +1,147 @@
+"""What runs on one machine know together about an account's limits: a small document that one changes
+at a time.
+
+Belongs here: where the documents lie, and reading and writing one under a lock. Does not belong
+here: what is in them (pace).
+
+They are in a SQLite file in the user's state folder, because threads, processes and overlapping runs
+of different projects must share them, and because a killed process must not leave a lock behind.
+Losing the file costs nothing but a little knowledge. docs/adr/0033 weighs the alternatives.
+"""
+
+import hashlib
+import os
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+import orjson
+from platformdirs import user_state_path
+
+from okr_sync.warehouse.filesystem import network_file_system
+
+STATE_VARIABLE: Final = "OKR_SYNC_STATE"
+"""The environment variable that names another folder for what runs on this machine share."""
+
+_FILE: Final = "limits.sqlite"
+_WAIT_SECONDS: Final = 10
+_KEPT_SECONDS: Final = 14 * 86_400
+
+Document = dict[str, Any]
+"""Whatever JSON holds, by name; empty for an account that nobody has read yet."""
+
+
+class SharedState:
+    """The document of one account, shared by threads and processes.
+
+    `secret` (a token, or whatever else names the account) is only kept as a hash.
+    """
+
+    def __init__(
+        self, service: str, endpoint: str, secret: str, folder: Path | None = None
+    ) -> None:
+        named = f"{service}\n{endpoint}\n{secret}".encode()
+        self.key = f"{service}:{hashlib.sha256(named).hexdigest()[:32]}"
+        self._store = _store(folder)
+
+    @contextmanager
+    def changing(self, now: float) -> Iterator[Document]:
+        """The document, for this thread alone; what it is at the end is kept.
+
+        `now` is in seconds since 1970. An exception leaves it as it was.
+        """
+        with self._store.changing(self.key, now) as document:
+            yield document
+
+
+class _Store:
+    """One file of documents, or documents in memory where no file can be had."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._lock = threading.Lock()
+        self._memory: dict[str, bytes] = {}
+        self._connection = None if folder is None else _opened(folder / _FILE)
+
+    def __del__(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    @contextmanager
+    def changing(self, key: str, now: float) -> Iterator[Document]:
+        with self._lock:
+            if self._connection is None:
+                document = orjson.loads(self._memory.get(key, b"{}"))
+                yield document
+                self._memory[key] = orjson.dumps(document)
+                return
+            cursor = self._connection.cursor()
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                row = cursor.execute("SELECT body FROM shared WHERE name = ?", (key,)).fetchone()
+                document = orjson.loads(row[0]) if row else {}
+                yield document
+                if row is None:
+                    cursor.execute("DELETE FROM shared WHERE at < ?", (now - _KEPT_SECONDS,))
+                cursor.execute(
+                    "INSERT INTO shared (name, at, body) VALUES (?, ?, ?) "
+                    "ON CONFLICT (name) DO UPDATE SET at = excluded.at, body = excluded.body",
+                    (key, now, orjson.dumps(document)),
+                )
+                cursor.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    cursor.execute("ROLLBACK")
+
+
+# Weak: the file is closed when the last who reads an account is done.
+_stores: WeakValueDictionary[tuple[int, Path | None], _Store] = WeakValueDictionary()
+_stores_lock = threading.Lock()
+
+
+def _store(folder: Path | None) -> _Store:
+    chosen = _usable_folder() if folder is None else folder
+    # A connection must not be used on the other side of a fork, so the process is part of the key.
+    key = (os.getpid(), chosen)
+    with _stores_lock:
+        store = _stores.get(key)
+        if store is None:
+            store = _stores[key] = _Store(chosen)
+        return store
+
+
+def _usable_folder() -> Path | None:
+    """The first folder that can be written and is on this machine's own disk; None if there is none.
+
+    A home on a network file system is passed over: SQLite's locks can't be trusted there.
+    """
+    named = os.environ.get(STATE_VARIABLE)
+    own = Path(tempfile.gettempdir()) / f"okr-sync-{os.getuid() if hasattr(os, 'getuid') else 'me'}"
+    for folder in (Path(named) if named else user_state_path("okr-sync"), own):
+        if network_file_system(folder) is not None:
+            continue
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _opened(folder / _FILE).close()
+        except (OSError, sqlite3.Error):
+            continue
+        return folder
+    return None
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A power cut may lose the last second of it, which is over by then anyway.
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS shared "
+        "(name TEXT PRIMARY KEY, at REAL NOT NULL, body BLOB NOT NULL) WITHOUT ROWID"
+    )
+    return connection
