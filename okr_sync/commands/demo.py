@@ -21,12 +21,6 @@ from okr_sync.commands.sync import run_sync
 from okr_sync.warehouse.address import WAREHOUSE_VARIABLE
 from okr_sync.warehouse.reads import status
 
-_DAGSTER_SETTINGS = """\
-# Written by `okr-sync demo`. Dagster sends usage statistics unless told not to.
-telemetry:
-  enabled: false
-"""
-
 
 def run_demo(folder: Path) -> int:
     """Write the demo's files if they aren't there, sync them through the sandbox, show the status."""
@@ -59,7 +53,7 @@ def _set_up(account: Path, project: Path, dagster_home: Path) -> None:
     dagster_home.mkdir(parents=True, exist_ok=True)
     settings = dagster_home / "dagster.yaml"
     if not settings.exists():
-        settings.write_text(_DAGSTER_SETTINGS, encoding="utf-8")
+        settings.write_bytes((files("okr_sync.templates") / "dagster.yaml").read_bytes())
 
 
 def _where_next(folder: Path, as_of: date) -> str:

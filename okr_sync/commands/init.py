@@ -42,6 +42,9 @@ _SOURCE_LINES = {
 _SCHEMAS = ".schema"
 """Where editors find the schemas: beside the files, because a package has no address of its own."""
 
+_DAGSTER = ".okr_sync/dagster/dagster.yaml"
+"""Dagster's settings: its usage statistics are off and a refusal is not tried again."""
+
 _IGNORING = ".gitignore"
 _IGNORED = "# okr-sync's own folder: the warehouse, if it is a file, lies in it.\n.okr_sync/\n"
 
@@ -126,7 +129,8 @@ def _texts(answers: Answers) -> dict[str, str]:
         f"{_SCHEMAS}/{name}": (files("okr_sync") / "schema" / name).read_text(encoding="utf-8")
         for name in ("okr_sync.schema.json", "metrics.schema.json", "okrs.schema.json")
     }
-    return texts | {_IGNORING: _IGNORED} | schemas
+    dagster = (files("okr_sync.templates") / "dagster.yaml").read_text(encoding="utf-8")
+    return texts | {_IGNORING: _IGNORED, _DAGSTER: dagster} | schemas
 
 
 def _schema_line(name: str) -> str:
@@ -179,6 +183,7 @@ def _where_next(folder: Path, ga4_property: str | None) -> str:
         f"  okr-sync sandbox DEMO/account -- okr-sync sync --project {folder}",
         "With your own accounts: set HUBSPOT_ACCESS_TOKEN and GOOGLE_APPLICATION_CREDENTIALS, then",
         f"  okr-sync doctor --project {folder}",
+        f"For Dagster's UI: DAGSTER_HOME={(folder / _DAGSTER).parent.absolute()}",
     ]
     if ga4_property is None:
         lines.insert(1, f"The GA4 property in {PROJECT_FILE} is the demo's; put your own there.")
