@@ -25,7 +25,10 @@ def test_the_starter_passes_check_and_runs_against_the_demo_account(
     assert "okr-sync check" in written.output
     assert (folder / ".gitignore").read_text(encoding="utf-8").endswith(".okr_sync/\n")
     assert json.loads(okr_sync("check", "--json", "--project", str(folder)).output) == []
-    for path in [*folder.rglob("*.yaml")]:
+    assert (folder / ".okr_sync" / "dagster" / "dagster.yaml").is_file()
+    written_for_people = [path for path in folder.rglob("*.yaml") if ".okr_sync" not in path.parts]
+    assert len(written_for_people) == 5
+    for path in written_for_people:
         first = path.read_text(encoding="utf-8").splitlines()[0]
         schema = first.removeprefix("# yaml-language-server: $schema=")
         assert schema != first, path
