@@ -29,6 +29,8 @@ def pull_metadata(result: PullResult) -> Metadata:
         metadata["changes_since"] = dg.MetadataValue.timestamp(result.cursor_from)
     if result.cursor_to is not None:
         metadata["changes_until"] = dg.MetadataValue.timestamp(result.cursor_to)
+    if result.quality:
+        metadata["quality"] = dg.MetadataValue.text(", ".join(result.quality))
     metadata |= {f"quota_{name}": left for name, left in result.quota.items()}
     if result.error:
         metadata["error"] = dg.MetadataValue.text(result.error)

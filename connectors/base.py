@@ -40,6 +40,8 @@ class PullResult:
     cursor_from: datetime | None = None
     cursor_to: datetime | None = None
     quota: Mapping[str, int] = field(default_factory=dict)
+    quality: tuple[str, ...] = ()
+    """The flags of anything that was read, or refused, sorted."""
     error: str | None = None
     is_transient: bool = False
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from connectors.base import Progress, PullResult, unwatched
 from connectors.errors import RetryPolicy
 from connectors.ga4.calls import GA4_RETRIES, Ga4Calls
-from connectors.ga4.quality import blocked_metrics, may_be_blocked, metric_flags
+from connectors.ga4.quality import blocked_metrics, hidden_metrics, may_be_blocked
 from connectors.ga4.reading import Reading, read_reports
 from connectors.ga4.requests import series_reports, window_reports
 from connectors.ga4.rows import Answer
@@ -58,17 +58,18 @@ class Ga4Connector:
 
         A failed pull stores nothing. A metric that GA4 can't give as it is bound (400) fails no
         pull: why is recorded for whoever evaluates it (`report_store.refusals`), so that one
-        binding's mistake stops no other.
+        binding's mistake stops no other. So is a metric that GA4 hides from us behind zeros.
         """
         started = time.monotonic()
         self._calls.reset()
+        flags: set[str] = set()
         reports = series_reports(need.series) + window_reports(need.exact_windows)
         try:
             reading = read_reports(self._calls, self._source.property, reports)
             blocked = self._blocked(reading.answers)
             if reports:
                 with warehouse.write() as connection:
-                    self._store(connection, need, reading, blocked, now)
+                    flags = self._store(connection, need, reading, blocked, now)
         except SourceError as error:
             return PullResult(
                 source=need.source,
@@ -96,6 +97,7 @@ class Ga4Connector:
             cursor_from=cursor_from,
             cursor_to=cursor_to,
             quota=self._calls.quota,
+            quality=tuple(sorted(flags)),
         )
 
     def close(self) -> None:
@@ -103,13 +105,20 @@ class Ga4Connector:
         self._calls.close()
 
     def _blocked(self, answers: Iterable[Answer]) -> frozenset[str]:
-        """The metrics that the property blocks: reports show zeros for them, and don't say so."""
-        suspects = any(
-            may_be_blocked(metric, metric_type)
-            for answer in answers
-            for metric, metric_type in answer.types.items()
-        )
-        return blocked_metrics(self._calls.metadata()) if suspects else frozenset()
+        """The metrics that the property blocks: reports show zeros for them, and don't say so.
+
+        One figure that isn't 0 clears a metric, so the property is rarely asked.
+        """
+        suspects: set[str] = set()
+        cleared: set[str] = set()
+        for answer in answers:
+            for metric, metric_type in answer.types.items():
+                if may_be_blocked(metric, metric_type):
+                    figures = (
+                        answer.days[metric] if answer.report.by_day else answer.windows[metric]
+                    )
+                    (cleared if any(figures.values()) else suspects).add(metric)
+        return blocked_metrics(self._calls.metadata()) if suspects - cleared else frozenset()
 
     def _store(
         self,
@@ -118,23 +127,29 @@ class Ga4Connector:
         reading: Reading,
         blocked: frozenset[str],
         now: datetime,
-    ) -> None:
+    ) -> set[str]:
+        """Store what was read, and return the flags of it."""
         zone, currency = _zone_and_currency(reading.answers)
         account = ReportAccount(self._source.property, zone, currency)
         record_account(connection, need.source, need.dataset, account, now)
+        refusals = dict(reading.refusals)
         for answer in reading.answers:
+            series = answer.report.where.key()
+            hidden = hidden_metrics(answer.report.metrics, answer.restricted, blocked)
+            refusals |= {(series, metric): refusal for metric, refusal in hidden.items()}
             if not answer.report.by_day:
                 continue
             days = answer.report.ranges[0]
             figures = {
-                metric: DailyFigures(
-                    values, metric_flags(metric, answer.flags, answer.restricted, blocked)
-                )
+                metric: DailyFigures(values, answer.flags_of(metric))
                 for metric, values in answer.days.items()
+                if metric not in hidden
             }
-            key = ReportKey(need.source, need.dataset, answer.report.where.key())
+            key = ReportKey(need.source, need.dataset, series)
             replace_days(connection, key, figures, days.first, days.last, now)
-        for series, windows in window_figures(need.exact_windows, reading.answers, blocked).items():
+        for series, windows in window_figures(
+            need.exact_windows, reading.answers, refusals
+        ).items():
             put_windows(connection, ReportKey(need.source, need.dataset, series), windows, now)
         asked: dict[str, set[str]] = {}
         wanted = [(each.where.key(), each.metrics) for each in need.series]
@@ -143,12 +158,19 @@ class Ga4Connector:
             asked.setdefault(series, set()).update(names)
         for series, metrics in asked.items():
             refused = {
-                metric: reading.refusals[series, metric]
+                metric: refusals[series, metric]
                 for metric in sorted(metrics)
-                if (series, metric) in reading.refusals
+                if (series, metric) in refusals
             }
             key = ReportKey(need.source, need.dataset, series)
             record_refusals(connection, key, sorted(metrics), refused)
+        flags = {
+            flag
+            for answer in reading.answers
+            for metric in answer.report.metrics
+            for flag in answer.flags_of(metric)
+        }
+        return flags.union(*(refusal.quality for refusal in refusals.values()))
 
 
 def _zone_and_currency(answers: Iterable[Answer]) -> tuple[str | None, str | None]:

@@ -1,17 +1,20 @@
 """What GA4 says of how good a report is, as quality flags.
 
-Belongs here: which response metadata becomes which flag. Does not belong here: flags that follow
+Belongs here: which response metadata becomes which flag, and which of them refuse a figure. Does not belong here: flags that follow
 from the records themselves, or showing them (okr_sync).
 Metadata: google/analytics/data/v1beta/data.proto, ResponseMetaData and MetricMetadata.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+
+from okr_sync.warehouse.report_store import FigureRefusal
 
 SAMPLED = "sampled"  # computed from a part of the events
 THRESHOLDED = "thresholded"  # rows held back so that nobody can be recognised
 OTHER_ROW = "other_row"  # rare values were thrown together as "(other)"
 TRUNCATED = "truncated"  # a part of the data was cut off
+TOTAL_DIFFERS = "total_differs"  # the days don't add up to GA4's own total
 SCHEMA_RESTRICTED = "schema_restricted"  # our user may not see this metric: GA4 says 0
 BLOCKED_METRIC = "blocked_metric"  # the property doesn't give this metric to us: GA4 says 0
 
@@ -50,19 +53,23 @@ def blocked_metrics(metadata: Any) -> frozenset[str]:
     return frozenset(metric.api_name for metric in metadata.metrics if metric.blocked_reasons)
 
 
-def metric_flags(
-    metric: str,
-    shared: Iterable[str],
-    restricted: Iterable[str],
-    blocked: Iterable[str],
-) -> tuple[str, ...]:
-    """The sorted flags of one metric's figures."""
-    flags = set(shared)
-    if metric in restricted:
-        flags.add(SCHEMA_RESTRICTED)
-    if metric in blocked:
-        flags.add(BLOCKED_METRIC)
-    return tuple(sorted(flags))
+def hidden_metrics(
+    metrics: Iterable[str], restricted: Collection[str], blocked: Collection[str]
+) -> dict[str, FigureRefusal]:
+    """Those of the metrics that GA4 shows as 0 because we may not see them, and why in words."""
+    hidden: dict[str, FigureRefusal] = {}
+    for metric in metrics:
+        flags = [SCHEMA_RESTRICTED] if metric in restricted else []
+        flags += [BLOCKED_METRIC] if metric in blocked else []
+        if flags:
+            hidden[metric] = FigureRefusal(
+                f"GA4 hides {metric} from the credential of this source and says 0 instead, so "
+                "there is no number. In GA4, under Admin > Property access management, take the "
+                "restriction (`No cost metrics`, `No revenue metrics`) off its account; the next "
+                "run reads the figures.",
+                tuple(sorted(flags)),
+            )
+    return hidden
 
 
 _QUOTAS = (

@@ -12,6 +12,7 @@ from connectors.ga4.calls import Ga4Calls, InvalidRequestError
 from connectors.ga4.requests import Report, batches, report_message
 from connectors.ga4.rows import Answer, assemble, read_page
 from okr_sync.errors import IncompletePullError, SourceError
+from okr_sync.warehouse.report_store import FigureRefusal
 
 READS = 3
 """How often a report is read from its first page, when its pages don't fit together."""
@@ -22,7 +23,7 @@ class Reading:
     """What was read: whole reports, and (series, metric) → why GA4 won't answer that."""
 
     answers: list[Answer] = field(default_factory=list)
-    refusals: dict[tuple[str, str], str] = field(default_factory=dict)
+    refusals: dict[tuple[str, str], FigureRefusal] = field(default_factory=dict)
 
 
 def read_reports(calls: Ga4Calls, property_id: str, reports: Sequence[Report]) -> Reading:
@@ -69,7 +70,7 @@ def _read_alone(calls: Ga4Calls, property_id: str, report: Report, reading: Read
 
 def _refuse(reading: Reading, report: Report, error: SourceError) -> None:
     for metric in report.metrics:
-        reading.refusals[(report.where.key(), metric)] = error.user_text
+        reading.refusals[report.where.key(), metric] = FigureRefusal(error.user_text)
 
 
 def _whole(calls: Ga4Calls, property_id: str, report: Report, first: Any) -> Answer:

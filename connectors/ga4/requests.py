@@ -147,6 +147,8 @@ def report_message(report: Report, property_id: str, offset: int = 0) -> dict[st
         message["dimensions"] = [{"name": "date"}]
         # Pages are cut from an ordered list, or a row could be on two pages and another on none.
         message["order_bys"] = [{"dimension": {"dimension_name": "date"}}]
+        # GA4's own total over all rows: a second count beside rowCount that none is missing.
+        message["metric_aggregations"] = ["TOTAL"]
     expression = filter_expression(report.where)
     if expression is not None:
         message["dimension_filter"] = expression

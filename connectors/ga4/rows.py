@@ -13,11 +13,15 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connectors.ga4.quality import OTHER_ROW, report_flags, restricted_metrics
+from connectors.ga4.quality import OTHER_ROW, TOTAL_DIFFERS, report_flags, restricted_metrics
 from connectors.ga4.requests import DayRange, Report
 from okr_sync.errors import IncompletePullError
+from okr_sync.metrics.report_fields import is_exactly_additive
 
 _OTHER = "(other)"
+_ROUNDING = Decimal(
+    "0.000001"
+)  # of money and fractions of key events, which GA4 cuts to six places
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Page:
     rows: int
     row_count: int  # of the whole report, by GA4's count
     types: tuple[str, ...]  # one a metric, such as TYPE_INTEGER
+    totals: tuple[str, ...]  # one a metric, of the whole report; empty where it wasn't asked for
     flags: frozenset[str]
     restricted: frozenset[str]
     time_zone: str
@@ -47,6 +52,8 @@ class Answer:
     pages: tuple[Page, ...]
     days: Mapping[str, Mapping[date, Decimal]]
     windows: Mapping[str, Mapping[DayRange, Decimal]]
+    differing: frozenset[str] = frozenset()
+    """The metrics whose days don't add up to the total that GA4 gives."""
 
     @property
     def rows(self) -> int:
@@ -66,6 +73,10 @@ class Answer:
             # What stands on the "(other)" row is missing on some day, and nobody knows on which.
             return flags | {OTHER_ROW}
         return flags
+
+    def flags_of(self, metric: str) -> tuple[str, ...]:
+        """The sorted flags of one metric's figures."""
+        return tuple(sorted(self.flags | ({TOTAL_DIFFERS} if metric in self.differing else set())))
 
     @property
     def restricted(self) -> frozenset[str]:
@@ -106,6 +117,7 @@ def read_page(raw: Any, report: Report) -> Page:
         rows=len(rows),
         row_count=raw.row_count,
         types=tuple(_type_name(header) for header in raw.metric_headers),
+        totals=tuple(cell.value for row in raw.totals[:1] for cell in row.metric_values),
         flags=report_flags(raw.metadata),
         restricted=restricted_metrics(raw.metadata),
         time_zone=raw.metadata.time_zone,
@@ -132,12 +144,30 @@ def assemble(report: Report, pages: Sequence[Page]) -> Answer:
             f"GA4 counts {expected} rows in a report, but {read} could be read. Nothing of it was "
             "stored; the next run asks again."
         )
+    days = _day_values(report, pages) if report.by_day else {}
     return Answer(
         report,
         tuple(pages),
-        days=_day_values(report, pages) if report.by_day else {},
+        days=days,
         windows={} if report.by_day else _window_values(report, pages),
+        differing=_differing(pages, days),
     )
+
+
+def _differing(pages: Sequence[Page], days: Mapping[str, Mapping[date, Decimal]]) -> frozenset[str]:
+    """The metrics whose days don't add up to the total of a report that is exact in all else.
+
+    Sessions and people are estimated for each row and for the total apart, so theirs may differ.
+    """
+    if any(page.flags or page.restricted for page in pages):
+        return frozenset()
+    found = set()
+    for (metric, values), text in zip(days.items(), pages[0].totals, strict=False):
+        total = exact_value(metric, text)
+        room = max(abs(total) * _ROUNDING, _ROUNDING * len(values))
+        if is_exactly_additive(metric) and abs(total - sum(values.values())) > room:
+            found.add(metric)
+    return frozenset(found)
 
 
 def _day_values(report: Report, pages: Sequence[Page]) -> dict[str, dict[date, Decimal]]:

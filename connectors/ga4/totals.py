@@ -4,10 +4,9 @@ Belongs here: what a missing row means, and rates over nothing. Does not belong 
 (rows) or storing figures (report_store).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
-from connectors.ga4.quality import metric_flags
 from connectors.ga4.requests import DayRange
 from connectors.ga4.rows import Answer
 from okr_sync.metrics.needs import ExactWindowNeed
@@ -16,9 +15,14 @@ from okr_sync.warehouse.report_store import WindowFigure
 
 
 def window_figures(
-    needs: Iterable[ExactWindowNeed], answered: Iterable[Answer], blocked: frozenset[str]
+    needs: Iterable[ExactWindowNeed],
+    answered: Iterable[Answer],
+    refused: Collection[tuple[str, str]],
 ) -> dict[str, list[WindowFigure]]:
-    """Series → the figures that were needed, and those of what rates are taken over."""
+    """Series → the figures that were needed, and those of what rates are taken over.
+
+    A (series, metric) that is `refused` has none: what GA4 says of it is no figure.
+    """
     answers: dict[tuple[str, str, DayRange], Answer] = {}
     for answer in answered:
         if not answer.report.by_day:
@@ -31,12 +35,12 @@ def window_figures(
         series, days = need.where.key(), DayRange(need.first_day, need.last_day)
         for metric in sorted({*need.metrics, *filter(None, map(basis, need.metrics))}):
             found = answers.get((series, metric, days))
-            if found is None:
-                continue  # refused
+            if found is None or (series, metric) in refused:
+                continue
             over = basis(metric)
             whole = answers.get((series, over, days)) if over else None
             size = whole.windows[over].get(days, Decimal(0)) if over and whole else None
-            flags = metric_flags(metric, found.flags, found.restricted, blocked)
+            flags = found.flags_of(metric)
             figures.setdefault(series, []).append(
                 WindowFigure(
                     metric, days.first, days.last, _window_value(metric, days, found, size), flags

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from okr_sync.commands.flag_words import flag_in_words
 from okr_sync.commands.numbers import show_number, show_percent
 from okr_sync.config.models import GoalKind, KeyResult, StatusThresholds
+from okr_sync.flags import Weight, flag_in_words, weighing
 from okr_sync.inspect.contributions import Tally
 from okr_sync.inspect.definition import definition_parts
 from okr_sync.inspect.explanation import Definition, Explanation, GroupFigure
@@ -34,7 +34,8 @@ def explanation_lines(found: Explanation, version: str) -> Lines:
     if found.key_result.error:
         lines.append(("Number", f"it is the last good value: {found.key_result.error}"))
     lines += [("Arithmetic", text) for text in _arithmetic(found)]
-    lines += [("Notes", f"{flag}: {flag_in_words(flag)}") for flag in row.quality]
+    refused = weighing(found.key_result.quality, Weight.REFUSED)
+    lines += [("Notes", f"{flag}: {flag_in_words(flag)}") for flag in (*row.quality, *refused)]
     lines += [("Definition", text) for text in _definition(found)]
     if found.span is not None and found.definition is not None:
         zone = found.definition.bundle.project.time_zone

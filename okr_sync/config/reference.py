@@ -1,6 +1,6 @@
 """The parts of the documentation that are made from the language's tables, and writing them.
 
-Belongs here: the key tables of docs/bindings.md, the page docs/rules.md, and the command
+Belongs here: the tables of keys and flags of docs/bindings.md, the page docs/rules.md, and the command
 `python -m okr_sync.config.reference`, which writes them and the JSON Schemas. Does not belong here:
 the rest of the documentation.
 """
@@ -14,10 +14,13 @@ from okr_sync.config.language import Key
 from okr_sync.config.problems import Severity
 from okr_sync.config.rule_table import LIMITS, RULES
 from okr_sync.config.schema import write_schemas
+from okr_sync.flags import flag_table
 
 _MARKED: Final = re.compile(
     r"(<!-- keys: (?P<name>[a-z0-9 _]+) -->\n).*?(<!-- end of keys -->)", re.DOTALL
 )
+
+_MARKED_FLAGS: Final = re.compile(r"(<!-- flags -->\n).*?(<!-- end of flags -->)", re.DOTALL)
 
 TABLES: Final[dict[str, tuple[Key, ...]]] = {
     "project": language.PROJECT,
@@ -51,9 +54,10 @@ def key_table(keys: tuple[Key, ...]) -> str:
 
 def filled(page: str) -> str:
     """The page with every table between its markers made anew; KeyError for a table there isn't."""
-    return _MARKED.sub(
+    page = _MARKED.sub(
         lambda match: f"{match[1]}{key_table(TABLES[match['name']])}{match[3]}", page
     )
+    return _MARKED_FLAGS.sub(lambda match: f"{match[1]}{flag_table()}{match[2]}", page)
 
 
 def rules_page() -> str:

@@ -43,6 +43,8 @@ _SUM_NAMES = """
 """
 _SUMS = frozenset(_SUM_NAMES.split())
 
+_ESTIMATED = frozenset({"sessions", "engagedSessions", "newUsers"})
+
 _DISTINCT_NAMES = """
     totalUsers activeUsers active1DayUsers active7DayUsers active28DayUsers scrolledUsers
     totalPurchasers firstTimePurchasers crashAffectedUsers
@@ -138,6 +140,14 @@ def is_known(metric: str) -> bool:
 def is_daily(metric: str) -> bool:
     """Whether the metric is stored day by day, to be added up over any window."""
     return additivity(metric) is Additivity.SUM
+
+
+def is_exactly_additive(metric: str) -> bool:
+    """Whether daily figures add up to GA4's figure of the whole to the digit: events and money do.
+
+    GA4 estimates how many sessions and people there were, for a day and for a month apart.
+    """
+    return is_daily(metric) and metric not in _ESTIMATED
 
 
 def parts(metric: str) -> RatioParts | None:

@@ -23,9 +23,10 @@ from sqlalchemy import (
     values,
 )
 
+from okr_sync.config.models import RecordMetric
 from okr_sync.errors import SourceError
 from okr_sync.metrics.quantiles import quantile_query, quantiles
-from okr_sync.metrics.report_reads import ReportRead
+from okr_sync.metrics.report_reads import ReportRead, report_reads
 from okr_sync.metrics.spans import Span
 from okr_sync.warehouse.encoding import MICROS, from_micros
 from okr_sync.warehouse.report_store import refusals
@@ -171,6 +172,38 @@ def _days_of(span: Span) -> tuple[date, date]:
     return span.window.start_day, span.window.end_day - timedelta(days=1)
 
 
+_INCOMPLETE_ROWS = ("thresholded", "other_row", "truncated")
+"""Flags of reports that can lack a whole row. A sample has every row, by its estimate."""
+
+
+def _check_zero(metric: str, first: date, last: date, flags: Iterable[str]) -> None:
+    """Refuse a 0 that GA4 only seems to give: its rows may have been held back or cut off."""
+    doubts = sorted(set(flags).intersection(_INCOMPLETE_ROWS))
+    if doubts:
+        raise SourceError(
+            f"GA4 shows nothing of {metric} from {first} to {last}, and its report is "
+            f"{' and '.join(doubts)}: rows may be missing, so this is no 0. Look at it in GA4; a "
+            "wider filter or window, or another reporting identity, can bring the rows back."
+        )
+
+
+def refusal_flags(connection: Connection, metric: RecordMetric) -> frozenset[str]:
+    """The flags that say why the figures of a metric over a GA4 property can't be had; mostly none."""
+    source, _, dataset = metric.dataset.partition(".")
+    refused = {
+        key: one for key, one in refusals(connection, source, dataset).items() if one.quality
+    }
+    if not refused:
+        return frozenset()
+    return frozenset(
+        flag
+        for read in report_reads(metric)
+        for name in (*read.daily, *read.exact)
+        if (series := (read.where.key(), name)) in refused
+        for flag in refused[series].quality
+    )
+
+
 class ReportFigures:
     """The stored figures of one GA4 dataset that an evaluation reads, over its spans.
 
@@ -207,15 +240,18 @@ class ReportFigures:
                 f"GA4's {metric} of {missing} of the {wanted} days from {first} to {last} is not in "
                 "the warehouse. Run `okr-sync sync` for this key result."
             )
-        quality |= self._flags.get((number, series, metric), set())
+        flags = self._flags.get((number, series, metric), set())
+        if not found.total:
+            _check_zero(metric, first, last, flags)
+        quality |= flags
         return found
 
     def check(self, read: ReportRead) -> None:
         """Raise what GA4 refused this read with, whatever was stored before it did."""
         for name in (*read.daily, *read.exact):
-            text = self._refused.get((read.where.key(), name))
-            if text is not None:
-                raise SourceError(text)
+            refused = self._refused.get((read.where.key(), name))
+            if refused is not None:
+                raise SourceError(refused.text)
 
     def window(self, span: Span, series: str, metric: str, quality: set[str]) -> Decimal | None:
         """A metric's figure of exactly the span's days; None for a rate over nothing."""
@@ -226,6 +262,8 @@ class ReportFigures:
                 "Run `okr-sync sync` for this key result."
             )
         value, flags = self._exact[first, last, series, metric]
+        if not value:
+            _check_zero(metric, first, last, flags)
         quality |= set(flags)
         return value
 

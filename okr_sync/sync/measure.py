@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from okr_sync.config.bundle import Bundle
+from okr_sync.config.models import FormulaMetric, SqlMetric
 from okr_sync.metrics.dependencies import datasets_read, with_inputs
 from okr_sync.metrics.evaluate import evaluate
 from okr_sync.metrics.measurement import Measurement, MetricObservation
 from okr_sync.metrics.plan import Plan
+from okr_sync.metrics.report_figures import refusal_flags
 from okr_sync.metrics.spans import Span
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.evaluations import Evaluated, stage, staged
@@ -28,6 +30,8 @@ class Measured:
 
     measurements: Mapping[Span, Measurement]
     error: str | None = None
+    flags: tuple[str, ...] = ()
+    """The flags that go with the error."""
 
 
 def measure(
@@ -56,15 +60,17 @@ def _already_staged(
         by_metric.setdefault(one.metric, []).append(one)
     found: dict[str, Measured] = {}
     for name, results in by_metric.items():
-        failure = next((one.error for one in results if isinstance(one, MetricFailure)), None)
+        failure = next((one for one in results if isinstance(one, MetricFailure)), None)
         spans = {(span.as_of, span.window): span for span in plan.by_metric[name]}
         measurements = {
             spans[one.as_of, one.window]: one.measurement
             for one in results
             if isinstance(one, MetricObservation) and (one.as_of, one.window) in spans
         }
-        if failure is not None or len(measurements) == len(spans):
-            found[name] = Measured(measurements, failure)
+        if failure is not None:
+            found[name] = Measured(measurements, failure.error, failure.quality)
+        elif len(measurements) == len(spans):
+            found[name] = Measured(measurements)
     return found
 
 
@@ -84,9 +90,10 @@ def _evaluate(
         }
         usable = {name: asked for name, asked in spans.items() if name not in errors}
         answers, refusals = evaluate(connection, bundle, usable)
-    errors |= refusals
+        errors |= refusals
+        flags = {name: _refusal_flags(connection, bundle, name) for name in refusals}
     return {
-        name: Measured({}, errors[name])
+        name: Measured({}, errors[name], flags.get(name, ()))
         if name in errors
         else Measured({span: answers[name, span] for span in asked})
         for name, asked in spans.items()
@@ -109,6 +116,15 @@ def _unusable(
     return None
 
 
+def _refusal_flags(connection: Connection, bundle: Bundle, name: str) -> tuple[str, ...]:
+    """The flags that say why a metric has no number, also through formulas."""
+    flags: set[str] = set()
+    for metric in with_inputs(bundle.metrics, [name]):
+        if not isinstance(metric, FormulaMetric | SqlMetric):
+            flags |= refusal_flags(connection, metric)
+    return tuple(sorted(flags))
+
+
 def _datasets(bundle: Bundle, name: str) -> list[str]:
     """Every dataset that the metric's number rests on, also through formulas."""
     found: dict[str, None] = {}
@@ -124,7 +140,8 @@ def _to_stage(
     for name, result in measured.items():
         for span in spans[name]:
             if result.error is not None:
-                rows.append(MetricFailure(name, span.as_of, span.window, result.error))
+                failure = MetricFailure(name, span.as_of, span.window, result.error, result.flags)
+                rows.append(failure)
             else:
                 measurement = result.measurements[span]
                 rows.append(MetricObservation(name, span.as_of, span.window, measurement))

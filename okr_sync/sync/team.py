@@ -76,6 +76,7 @@ def publish_key_results(
     observations: list[KeyResultObservation] = []
     metric_observations: dict[Any, MetricObservation] = {}
     failures: dict[str, str] = {}
+    failure_flags: dict[str, tuple[str, ...]] = {}
     for key_result in due:
         name = key_result.key_result_id
         spans = scope.plan.by_key_result.get(name, ())
@@ -86,7 +87,7 @@ def publish_key_results(
             _collect(bundle, key_result, scope, measured, metric_observations)
         else:
             # What people have set goes on while the source fails; what failed is said beside it.
-            failures[name] = result.error
+            failures[name], failure_flags[name] = result.error, result.flags
             own = {
                 span: Measurement(None) for span in spans if override_on(own_overrides, span.as_of)
             }
@@ -109,7 +110,9 @@ def publish_key_results(
         key_results=key_result_rows(bundle, [kr.key_result_id for kr in key_results], baselines),
         observations=observations,
         metric_observations=list(metric_observations.values()),
-        failures=[KeyResultFailure(name, error) for name, error in failures.items()],
+        failures=[
+            KeyResultFailure(name, error, failure_flags[name]) for name, error in failures.items()
+        ],
         stale_after={kr.key_result_id: stale_after(bundle, kr, scope.now) for kr in due},
     )
     return Published(observations, failures, outcome)

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from okr_sync.flags import Weight, weighing
 from okr_sync.warehouse.observations import KeyResultFailure
 from okr_sync.warehouse.revisions import Row, in_chunks
 from okr_sync.warehouse.tables import key_result, key_result_current
@@ -107,15 +108,19 @@ def mark_failed(
         ):
             continue
         has_number = before is not None and before["as_of"] is not None
-        mark = {
+        mark: dict[str, Any] = {
             "freshness": "failed" if has_number else "never",
             "error": failure.error,
             "run_id": run_id,
         }
+        known = () if before is None else before["quality"]
+        # A flag that refuses a number is about the failure, not about the number that stays.
+        kept = set(known).difference(weighing(known, Weight.REFUSED))
+        mark["quality"] = tuple(sorted(kept.union(failure.quality)))
         if before is not None:
             marked.append(mark | {"id": failure.key_result_id})
         elif failure.key_result_id in defined:
-            empty = {"status": "no_data", "quality": (), "is_final": False}
+            empty = {"status": "no_data", "is_final": False}
             added.append(mark | empty | {"key_result_id": failure.key_result_id})
     if marked:
         same_id = key_result_current.c.key_result_id == bindparam("id")

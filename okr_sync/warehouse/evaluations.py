@@ -49,7 +49,7 @@ def staged(warehouse: Warehouse, run_id: str, metrics: Collection[str]) -> list[
 
 def _to_row(run_id: str, one: Evaluated) -> dict[str, Any]:
     if isinstance(one, MetricFailure):
-        measurement, error = Measurement(None), one.error
+        measurement, error = Measurement(None, quality=one.quality), one.error
     else:
         measurement, error = one.measurement, None
     return {
@@ -72,7 +72,7 @@ def _to_row(run_id: str, one: Evaluated) -> dict[str, Any]:
 def _from_row(row: Mapping[Any, Any]) -> Evaluated:
     window = Window(row["window_start"], row["window_end"], row["start_at"], row["end_at"])
     if row["error"] is not None:
-        return MetricFailure(row["metric"], row["as_of"], window, row["error"])
+        return MetricFailure(row["metric"], row["as_of"], window, row["error"], row["quality"])
     measurement = Measurement(
         row["value"], row["numerator"], row["denominator"], row["sample_size"], row["quality"]
     )

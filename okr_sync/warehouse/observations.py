@@ -75,17 +75,23 @@ class KeyResultObservation:
 
 @dataclass(frozen=True)
 class KeyResultFailure:
-    """Why there is no new number for a key result, for people and without secrets."""
+    """Why there is no new number for a key result, for people and without secrets.
+
+    `quality` are the flags that go with it, such as `blocked_metric`; they join those of the last
+    good number.
+    """
 
     key_result_id: str
     error: str
+    quality: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class MetricFailure:
-    """Why a metric could not be evaluated as of a day over a window, for people."""
+    """Why a metric could not be evaluated as of a day over a window, for people, and its flags."""
 
     metric: str
     as_of: date
     window: Window
     error: str
+    quality: tuple[str, ...] = ()

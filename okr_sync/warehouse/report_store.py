@@ -9,10 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection, delete, insert, select
 
 from okr_sync.errors import SourceError
+from okr_sync.flags import Weight, weighing
+from okr_sync.metrics.windows import local_midnight
 from okr_sync.warehouse.encoding import micros
 from okr_sync.warehouse.tables import (
     source_field,
@@ -21,6 +25,12 @@ from okr_sync.warehouse.tables import (
     source_state,
 )
 from okr_sync.warehouse.upsert import upsert
+
+PROCESSING = timedelta(hours=48)
+"""How long GA4 takes to process a day (support.google.com/analytics/answer/11198161): a figure that
+changes later than that has been restated."""
+
+RESTATED = "restated"
 
 
 @dataclass(frozen=True)
@@ -55,12 +65,28 @@ class WindowFigure:
 
 
 @dataclass(frozen=True)
+class FigureRefusal:
+    """Why a metric can't be had under a filter, for people, and the flags that say it in a word."""
+
+    text: str
+    quality: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReportAccount:
     """Whose figures a dataset holds, and the zone and currency that they are told in."""
 
     account: str
     time_zone: str | None
     currency: str | None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone whose days GA4 counts; UTC where it named none that this machine knows."""
+        try:
+            return ZoneInfo(self.time_zone or "UTC")
+        except (ZoneInfoNotFoundError, ValueError):
+            return ZoneInfo("UTC")
 
 
 def replace_days(
@@ -73,14 +99,35 @@ def replace_days(
 ) -> None:
     """Make the days first_day..last_day (inclusive) of these metrics what a complete report said.
 
-    `figures` is by metric; a day that is absent from it is stored as an explicit 0. Raises
-    SourceError for a value that millionths in a BIGINT can't hold.
+    `figures` is by metric; a day that is absent from it is stored as an explicit 0. A figure that
+    GA4 changed after it had processed the day is flagged `restated` from then on. Raises SourceError for a value that millionths in a BIGINT can't hold.
     """
+    table = source_report_day
+    stored = {
+        (row.metric, row.day): row
+        for row in connection.execute(
+            select(
+                table.c.metric, table.c.day, table.c.value_micros, table.c.quality, table.c.read_at
+            ).where(
+                table.c.source == key.source,
+                table.c.dataset == key.dataset,
+                table.c.series == key.series,
+                table.c.metric.in_(sorted(figures)),
+                table.c.day.between(first_day, last_day),
+            )
+        )
+    }
+    zone = _zone(connection, key) if stored else ZoneInfo("UTC")
     rows: list[dict[str, object]] = []
+    days = [first_day + timedelta(days=n) for n in range((last_day - first_day).days + 1)]
     for metric, daily in figures.items():
-        for offset in range((last_day - first_day).days + 1):
-            day = first_day + timedelta(days=offset)
-            value = daily.values.get(day, Decimal(0))
+        for day in days:
+            micros = _micros(metric, day, daily.values.get(day, Decimal(0)))
+            before = stored.get((metric, day))
+            quality = daily.quality
+            if before is not None:
+                is_other = before.value_micros != micros
+                quality = _with_restated(before, is_other, quality, day, zone)
             rows.append(
                 {
                     "source": key.source,
@@ -88,12 +135,12 @@ def replace_days(
                     "series": key.series,
                     "metric": metric,
                     "day": day,
-                    "value_micros": _micros(metric, day, value),
-                    "quality": daily.quality,
+                    "value_micros": micros,
+                    "quality": quality,
                     "read_at": read_at,
                 }
             )
-    upsert(connection, source_report_day, rows)
+    upsert(connection, table, rows)
 
 
 def put_windows(
@@ -102,12 +149,40 @@ def put_windows(
     figures: Iterable[WindowFigure],
     read_at: datetime,
 ) -> None:
-    """Store figures of exact windows, each replacing what was known of the same window."""
+    """Store figures of exact windows, each replacing what was known of the same window.
+
+    One that GA4 changed after it had processed the window's last day is flagged `restated`.
+    """
     # A key must not come twice in one statement: the last one counts.
     latest = {(each.metric, each.first_day, each.last_day): each for each in figures}
+    if not latest:
+        return
+    table = source_report_window
+    stored = {
+        (row.metric, row.first_day, row.last_day): row
+        for row in connection.execute(
+            select(table).where(
+                table.c.source == key.source,
+                table.c.dataset == key.dataset,
+                table.c.series == key.series,
+                table.c.metric.in_(sorted({each.metric for each in latest.values()})),
+                table.c.last_day.in_(sorted({each.last_day for each in latest.values()})),
+            )
+        )
+    }
+
+    zone = _zone(connection, key)
+
+    def quality(name: tuple[str, date, date], each: WindowFigure) -> tuple[str, ...]:
+        before = stored.get(name)
+        if before is None:
+            return each.quality
+        is_other = before.value != each.value
+        return _with_restated(before, is_other, each.quality, each.last_day, zone)
+
     upsert(
         connection,
-        source_report_window,
+        table,
         [
             {
                 "source": key.source,
@@ -117,12 +192,32 @@ def put_windows(
                 "first_day": each.first_day,
                 "last_day": each.last_day,
                 "value": each.value,
-                "quality": each.quality,
+                "quality": quality(name, each),
                 "read_at": read_at,
             }
-            for each in latest.values()
+            for name, each in latest.items()
         ],
     )
+
+
+def _zone(connection: Connection, key: ReportKey) -> ZoneInfo:
+    account = report_account(connection, key.source, key.dataset)
+    return ZoneInfo("UTC") if account is None else account.zone
+
+
+def _with_restated(
+    before: Any, is_other: bool, quality: tuple[str, ...], last_day: date, zone: ZoneInfo
+) -> tuple[str, ...]:
+    """The flags of a figure that replaces the stored row `before`, with `restated` where GA4 took its word back.
+
+    A figure that was less than exact before or is now doesn't count: nobody had been told otherwise.
+    """
+    if RESTATED not in before.quality:
+        settled_at = local_midnight(last_day + timedelta(days=1), zone) + PROCESSING
+        doubts = weighing((*before.quality, *quality), Weight.DOUBT)
+        if not is_other or doubts or before.read_at < settled_at:
+            return quality
+    return tuple(sorted({*quality, RESTATED}))
 
 
 def days_present(
@@ -207,7 +302,7 @@ def record_refusals(
     connection: Connection,
     key: ReportKey,
     metrics: Sequence[str],
-    refusals: Mapping[str, str],
+    refusals: Mapping[str, FigureRefusal],
 ) -> None:
     """Say of each of `metrics`, under this filter, why it can't be had; one not refused is cleared."""
     table = source_field
@@ -229,25 +324,28 @@ def record_refusals(
                     "source": key.source,
                     "dataset": key.dataset,
                     "field": names[metric],
-                    "error": text,
+                    "error": refusal.text,
+                    "quality": refusal.quality,
                 }
-                for metric, text in refusals.items()
+                for metric, refusal in refusals.items()
             ],
         )
 
 
-def refusals(connection: Connection, source: str, dataset: str) -> dict[tuple[str, str], str]:
-    """(series, metric) → why that can't be had, in words, as of the last complete pull."""
+def refusals(
+    connection: Connection, source: str, dataset: str
+) -> dict[tuple[str, str], FigureRefusal]:
+    """(series, metric) → why that can't be had, as of the last pull that asked for it."""
     table = source_field
     rows = connection.execute(
-        select(table.c.field, table.c.error).where(
+        select(table.c.field, table.c.error, table.c.quality).where(
             table.c.source == source, table.c.dataset == dataset, table.c.error.is_not(None)
         )
     )
-    found: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, str], FigureRefusal] = {}
     for row in rows:
         metric, _, series = row.field.partition("@")
-        found[series, metric] = row.error
+        found[series, metric] = FigureRefusal(row.error, row.quality or ())
     return found
 
 

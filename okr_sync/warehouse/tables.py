@@ -192,6 +192,7 @@ source_field = Table(
     Column("column_name", String(63)),
     Column("filled_at", UtcDateTime),  # when every record had been read with this field
     Column("error", Text),  # why this field can't be had, for people
+    Column("quality", FlagList),  # flags that go with the error, such as blocked_metric; null: none
 )
 
 source_report_day = Table(

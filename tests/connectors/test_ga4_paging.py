@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -28,6 +29,7 @@ NEED = ReportsNeed(
     (SeriesNeed(Where(), frozenset({"sessions"}), date(2026, 11, 1), date(2026, 11, 4)),),
     (),
 )
+EVENTS = frozenset({"eventCount"})
 Answer = dict[str, Any]
 
 
@@ -88,13 +90,13 @@ def page(row_count: int, *cells: tuple[str, str]) -> Answer:
     }
 
 
-def pull(script: Script, warehouse: Warehouse) -> PullResult:
+def pull(script: Script, warehouse: Warehouse, need: ReportsNeed = NEED) -> PullResult:
     """One pull from a server that follows the script."""
     with served(script) as endpoint:
         source = Ga4Source(name="web", property="1", endpoint=endpoint)
         connector = Ga4Connector(source, {})
         try:
-            return connector.pull(NEED, warehouse, datetime(2026, 11, 20, tzinfo=UTC))
+            return connector.pull(need, warehouse, datetime(2026, 11, 20, tzinfo=UTC))
         finally:
             connector.close()
 
@@ -153,6 +155,24 @@ def test_what_never_fits_is_refused(store: Warehouse, pages: list[Answer], words
     assert result.is_transient
     assert not script.answers
     assert stored(store) == []
+
+
+@pytest.mark.parametrize(("total", "flags"), [("3", ()), ("5", ("total_differs",))])
+def test_days_that_do_not_add_up_to_the_total_are_flagged(
+    store: Warehouse, total: str, flags: tuple[str, ...]
+) -> None:
+    """Events are counted once a day: a total of another size means that a row is missing."""
+    answer = page(2, FIRST, SECOND)
+    answer["metricHeaders"] = [{"name": "eventCount", "type": "TYPE_INTEGER"}]
+    answer["totals"] = [
+        {"dimensionValues": [{"value": "RESERVED_TOTAL"}], "metricValues": [{"value": total}]}
+    ]
+    need = ReportsNeed("web", "reports", (replace(NEED.series[0], metrics=EVENTS),), ())
+    result = pull(Script([[answer]]), store, need)
+    assert (result.error, result.quality) == (None, flags)
+    with store.read() as connection:
+        found = set(connection.scalars(select(source_report_day.c.quality)))
+    assert found == {flags}
 
 
 def test_a_batch_with_too_few_reports_is_refused(store: Warehouse) -> None:

@@ -9,7 +9,7 @@ import pytest
 from google.analytics.data_v1beta.types import Metadata, PropertyQuota, RunReportResponse
 from google.protobuf.json_format import ParseDict
 
-from connectors.ga4.quality import blocked_metrics, metric_flags, quota_left
+from connectors.ga4.quality import blocked_metrics, hidden_metrics, quota_left
 from connectors.ga4.requests import DayRange, Report
 from connectors.ga4.rows import assemble, exact_value, read_page
 from connectors.ga4.totals import window_figures
@@ -154,26 +154,23 @@ def test_a_figure_that_is_no_number(text: str) -> None:
             {"dataTruncationReasons": [{"dataTruncationType": "DATA_TRUNCATION_TYPE_PROPERTY"}]},
             ("truncated",),
         ),
-        (
-            {
-                "schemaRestrictionResponse": {
-                    "activeMetricRestrictions": [
-                        {"metricName": "sessions", "restrictedMetricTypes": ["COST_DATA"]}
-                    ]
-                }
-            },
-            ("schema_restricted",),
-        ),
     ],
 )
 def test_quality_flags(metadata: dict[str, Any], flags: tuple[str, ...]) -> None:
     """Scenario 26: what GA4 says of a report's quality becomes a flag, an empty report's too."""
     answer = assemble(BY_DAY, [read_page(by_day(metadata=metadata), BY_DAY)])
-    assert metric_flags("sessions", answer.flags, answer.restricted, ()) == flags
+    assert tuple(sorted(answer.flags)) == flags
 
 
-def test_blocked_metric() -> None:
-    """A metric that the property blocks reads 0 in reports; only the metadata says so."""
+def test_hidden_metrics() -> None:
+    """A metric that we may not see reads 0 in reports: its flags refuse the figure, in words."""
+    restriction = {"metricName": "sessions", "restrictedMetricTypes": ["COST_DATA"]}
+    metadata = {"schemaRestrictionResponse": {"activeMetricRestrictions": [restriction]}}
+    answer = assemble(BY_DAY, [read_page(by_day(metadata=metadata), BY_DAY)])
+    hidden = hidden_metrics(["sessions"], answer.restricted, ())
+    assert hidden["sessions"].quality == ("schema_restricted",)
+    assert "sessions" in hidden["sessions"].text
+    assert "Property access management" in hidden["sessions"].text
     told = {
         "metrics": [
             {"apiName": "advertiserAdCost", "blockedReasons": ["NO_COST_METRICS"]},
@@ -182,8 +179,10 @@ def test_blocked_metric() -> None:
     }
     blocked = blocked_metrics(ParseDict(told, Metadata.pb(Metadata())))
     assert blocked == {"advertiserAdCost"}
-    assert metric_flags("advertiserAdCost", (), (), blocked) == ("blocked_metric",)
-    assert metric_flags("sessions", (), (), blocked) == ()
+    hidden = hidden_metrics(["advertiserAdCost", "sessions"], (), blocked)
+    assert {name: one.quality for name, one in hidden.items()} == {
+        "advertiserAdCost": ("blocked_metric",)
+    }
 
 
 def test_quota_is_the_lowest_seen() -> None:

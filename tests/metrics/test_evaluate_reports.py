@@ -27,6 +27,7 @@ from okr_sync.metrics.windows import Window, local_midnight
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.report_store import (
     DailyFigures,
+    FigureRefusal,
     ReportAccount,
     ReportKey,
     WindowFigure,
@@ -206,12 +207,53 @@ def test_a_refused_figure_is_not_taken_from_what_was_stored_before(warehouse: Wa
     """Once GA4 refuses a metric, the days stored earlier don't go on as if nothing had happened."""
     store_days(warehouse, SESSIONS)
     with warehouse.write() as connection:
-        record_refusals(connection, EVERYTHING, ["sessions"], {"sessions": "GA4 refuses sessions."})
+        refusal = FigureRefusal("GA4 refuses sessions.")
+        record_refusals(connection, EVERYTHING, ["sessions"], {"sessions": refusal})
     with warehouse.read() as connection:
         question = Question(agg("average", "engagementRate"), (span(),))
         answers, refusals = evaluate_reports(connection, PROJECT, "web.report", [question])
     assert not answers
     assert refusals == {"m": "Metric m: GA4 refuses sessions."}
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_refused"),
+    [
+        ((), False),
+        (("sampled",), False),
+        (("thresholded",), True),
+        (("other_row",), True),
+        (("truncated",), True),
+    ],
+)
+def test_a_zero_whose_rows_may_be_missing_is_refused(
+    warehouse: Warehouse, flags: tuple[str, ...], is_refused: bool
+) -> None:
+    """GA4 leaves rows out when it holds them back: nothing shown is then no 0, by day or window."""
+    store_days(warehouse, SESSIONS)
+    third = date(2026, 3, 3)
+    with warehouse.write() as connection:
+        figures = {"sessions": DailyFigures({}, flags)}
+        replace_days(connection, EVERYTHING, figures, third, third, READ_AT)
+        put_windows(
+            connection,
+            EVERYTHING,
+            [WindowFigure("totalUsers", third, third, D(0), flags)],
+            READ_AT,
+        )
+    users = agg("count_distinct", "totalUsers").model_copy(update={"name": "users"})
+    asked = (span(third, third),)
+    with warehouse.read() as connection:
+        questions = [Question(agg("sum", "sessions"), asked), Question(users, asked)]
+        answers, refusals = evaluate_reports(connection, PROJECT, "web.report", questions)
+        whole = evaluate_reports(
+            connection, PROJECT, "web.report", [Question(agg("sum", "sessions"), (span(),))]
+        )
+    assert refusals.keys() == ({"m", "users"} if is_refused else set())
+    assert {one.value for one in answers.values()} == (set() if is_refused else {0})
+    assert all(flag in text for flag in flags for text in refusals.values())
+    # A day that lacks something among others is a doubt beside the sum, not the end of it.
+    assert not whole[1]
 
 
 def test_days_that_are_not_stored_are_refused(warehouse: Warehouse) -> None:

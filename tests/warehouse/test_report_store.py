@@ -11,6 +11,7 @@ from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.encoding import from_micros
 from okr_sync.warehouse.report_store import (
     DailyFigures,
+    FigureRefusal,
     ReportAccount,
     ReportKey,
     WindowFigure,
@@ -157,9 +158,10 @@ def test_another_property_starts_anew(warehouse: Warehouse) -> None:
 def test_refusals_come_and_go(warehouse: Warehouse) -> None:
     """Why a figure can't be had is kept until it can, by filter and metric."""
     with warehouse.write() as connection:
-        record_refusals(connection, MOBILE, ["sessions", "keyEvents"], {"keyEvents": "no such"})
-        assert refusals(connection, "web", "reports") == {("abc", "keyEvents"): "no such"}
-        record_refusals(connection, KEY, ["totalUsers"], {"totalUsers": "not here"})
+        unknown, hidden = FigureRefusal("no such"), FigureRefusal("not here", ("blocked_metric",))
+        record_refusals(connection, MOBILE, ["sessions", "keyEvents"], {"keyEvents": unknown})
+        assert refusals(connection, "web", "reports") == {("abc", "keyEvents"): unknown}
+        record_refusals(connection, KEY, ["totalUsers"], {"totalUsers": hidden})
         record_refusals(connection, MOBILE, ["keyEvents"], {})
-        assert refusals(connection, "web", "reports") == {("", "totalUsers"): "not here"}
+        assert refusals(connection, "web", "reports") == {("", "totalUsers"): hidden}
         assert refusals(connection, "other", "reports") == {}

@@ -1,0 +1,213 @@
+"""GA4's doubts on their way to the reader: real clients on both transports, a real run, every place.
+
+Each flag is looked for where people look: the current value, its history, `explain`, and Dagster.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import dagster as dg
+import pytest
+
+from assets.keys import SYNC_JOB
+from assets.resources import Clock
+from connectors.sandbox.ga4_server import Ga4Sandbox
+from connectors.sandbox.serve import Sandbox
+from okr_sync.commands.explaining import explanation_lines
+from okr_sync.config.loader import load_project
+from okr_sync.definitions import build_definitions
+from okr_sync.flags import flag_in_words
+from okr_sync.inspect.explanation import explain
+from okr_sync.warehouse.connect import Warehouse, open_warehouse
+from okr_sync.warehouse.reads import HistoryRow, StatusRow, history, status
+
+DAY = "2026-03-04"
+SOON = datetime(2026, 3, 5, 15, tzinfo=UTC)
+"""A day after DAY began to settle: every run reads its days again."""
+
+PROJECT = """\
+version: 1
+time_zone: Etc/UTC
+currency: USD
+sources:
+  web: {kind: ga4, property: "123456789"}
+"""
+METRICS = """\
+metrics:
+  sessions: {agg: sum, field: sessions, from: web.report}
+  visitors: {agg: count_distinct, field: totalUsers, from: web.report}
+  revenue: {agg: sum, field: purchaseRevenue, from: web.report}
+"""
+OKRS = """\
+team: web
+cycle: 2026-03
+objectives:
+  - id: visits
+    title: Be visited
+    key_results:
+      - {id: sessions, title: Have 200 sessions, metric: sessions, goal: {from: 0, to: 200}}
+      - {id: visitors, title: Have 100 visitors, metric: visitors, goal: {at_least: 100}}
+      - {id: revenue, title: Sell for 900 dollars, metric: revenue, goal: {from: 0, to: 900}}
+"""
+
+Run = Callable[..., dg.ExecuteInProcessResult]
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def ga4(
+    request: pytest.FixtureRequest, company: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Ga4Sandbox]:
+    """A property that more than ten people visit on each of four days, served on each transport."""
+    transport: Literal["grpc", "rest"] = request.param
+    rows = ["started_at,user_id,new_user,engaged,duration_seconds,revenue,event:purchase"]
+    for day in range(1, 5):
+        rows += [f"2026-03-0{day}T15:00:00Z,u{day}{n},true,true,60,2.5,1" for n in range(10 + day)]
+    (company.account / "ga4" / "sessions.csv").write_text("\n".join(rows) + "\n")
+    account = 'ga4: {property: "123456789", time_zone: Etc/UTC, currency: USD}\n'
+    (company.account / "account.yaml").write_text(account)
+    company.write("okr_sync.yaml", PROJECT)
+    company.write("metrics.yaml", METRICS)
+    company.write("okrs/web.yaml", OKRS)
+    (company.project / "okrs" / "sales.yaml").unlink()
+    with Sandbox(company.account, rate_limits=False, ga4_transport=transport) as running:
+        for name, value in running.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("DAGSTER_HOME", raising=False)
+        assert running.ga4 is not None
+        yield running.ga4
+
+
+@pytest.fixture
+def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """The warehouse that the project's environment names."""
+    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", sqlite_url)
+    opened = open_warehouse(sqlite_url)
+    yield opened
+    opened.close()
+
+
+def run(project: Path, at: datetime = SOON, day: str = DAY) -> dg.ExecuteInProcessResult:
+    """Run the sync job as of a day."""
+    job = build_definitions(project, {"clock": Clock(at)}).resolve_job_def(SYNC_JOB)
+    with dg.DagsterInstance.ephemeral() as instance:
+        return job.execute_in_process(instance=instance, partition_key=day, raise_on_error=False)
+
+
+def current(store: Warehouse, name: str) -> StatusRow:
+    """What people read now of a key result."""
+    (row,) = status(store, now=SOON, key_result_ids=[f"web/{name}"])
+    return row
+
+
+def revisions(store: Warehouse, name: str) -> list[HistoryRow]:
+    """The history of a key result, oldest revision first."""
+    return list(history(store, f"web/{name}"))
+
+
+def notes(store: Warehouse, project: Path, name: str) -> list[str]:
+    """What `explain` notes of a key result."""
+    found = explain(store, load_project(project), f"web/{name}", None, SOON)
+    return [text for section, text in explanation_lines(found, "test") if section == "Notes"]
+
+
+def shown(result: dg.ExecuteInProcessResult, key: str) -> Any:
+    """The quality that Dagster shows beside an asset."""
+    for event in result.get_asset_materialization_events():
+        if event.materialization.asset_key.to_user_string() == key:
+            found = event.materialization.metadata.get("quality")
+            return None if found is None else found.value
+    return None
+
+
+def test_a_doubt_reaches_every_place_and_goes_with_the_report(
+    company: Any, ga4: Ga4Sandbox, store: Warehouse
+) -> None:
+    """Scenarios 21 and 26: a flag stands everywhere, and a clean report takes it off as a revision."""
+    for flag in ("sampled", "thresholded", "other_row", "truncated"):
+        ga4.degrade(flag)
+        result = run(company.project)
+        ga4.restore()
+        assert result.success
+        assert current(store, "sessions").quality == tuple(sorted([flag, "provisional"]))
+        assert f"{flag}: {flag_in_words(flag)}" in notes(store, company.project, "sessions")
+        assert shown(result, "web/report") == flag
+        assert shown(result, "metric/sessions") == flag
+        assert flag in shown(result, "key_result/web/sessions")
+        # A total over the whole window has no rows that could be thrown together.
+        assert (flag in current(store, "visitors").quality) == (flag != "other_row")
+    result = run(company.project)
+    assert shown(result, "web/report") is None
+    assert current(store, "sessions").quality == ("provisional",)
+    flags = [row.quality for row in revisions(store, "sessions")]
+    assert flags == [
+        ("provisional", "sampled"),
+        ("provisional", "thresholded"),
+        ("other_row", "provisional"),
+        ("provisional", "truncated"),
+        ("provisional",),
+    ]
+    values = {row.quality: row.value for row in revisions(store, "sessions")}
+    assert values["provisional", "sampled"] == values["provisional",] == 11 + 12 + 13 + 14
+    assert values["other_row", "provisional"] == 13 + 14
+
+
+def test_a_hidden_metric_publishes_no_zero(company: Any, ga4: Ga4Sandbox, store: Warehouse) -> None:
+    """GA4 says 0 for revenue that the credential may not see: the last number stays, and says why."""
+    assert run(company.project).success
+    good = current(store, "revenue")
+    assert (good.value, good.freshness) == (125, "fresh")
+    ga4.degrade("blocked_metric", metric="purchaseRevenue")
+    result = run(company.project)
+    assert not result.success
+    assert shown(result, "web/report") == "blocked_metric, schema_restricted"
+    kept = current(store, "revenue")
+    assert (kept.value, kept.freshness, kept.as_of) == (125, "failed", good.as_of)
+    assert kept.quality == ("blocked_metric", "provisional", "schema_restricted")
+    assert "GA4 hides purchaseRevenue" in (kept.error or "")
+    assert [row.value for row in revisions(store, "revenue")] == [125]
+    told = notes(store, company.project, "revenue")
+    assert any(text.startswith("blocked_metric: the GA4 property") for text in told)
+    assert current(store, "sessions").freshness == "fresh"
+    ga4.restore()
+    assert run(company.project).success
+    back = current(store, "revenue")
+    assert (back.freshness, back.quality, back.error) == ("fresh", ("provisional",), None)
+
+
+def test_rows_held_back_altogether_are_no_zero(
+    company: Any, ga4: Ga4Sandbox, store: Warehouse
+) -> None:
+    """A thresholded report without a row publishes nothing: it may be 0, and it may be nine people."""
+    few = ga4.sessions().iloc[:4]
+    ga4.replace_sessions(few)
+    assert run(company.project).success
+    assert current(store, "sessions").value == 4
+    ga4.degrade("thresholded")
+    assert not run(company.project).success
+    kept = current(store, "sessions")
+    assert (kept.value, kept.freshness) == (4, "failed")
+    assert "rows may be missing, so this is no 0" in (kept.error or "")
+
+
+def test_a_figure_that_ga4_takes_back_is_restated(
+    company: Any, ga4: Ga4Sandbox, store: Warehouse
+) -> None:
+    """Scenario 22, late: a day that changes after it was processed is a revision and says so."""
+    late = datetime(2026, 3, 7, 15, tzinfo=UTC)
+    assert run(company.project, at=late).success
+    rows = ga4.sessions()
+    ga4.replace_sessions(rows.iloc[:-4])
+    assert run(company.project, at=late).success
+    row = current(store, "sessions")
+    assert (row.value, row.quality) == (46, ("restated",))
+    assert current(store, "visitors").quality == ("restated",)
+    assert [(one.value, one.quality) for one in revisions(store, "sessions")] == [
+        (50, ()),
+        (46, ("restated",)),
+    ]
+    # It stays with the day, whatever the next look finds.
+    assert run(company.project, at=late).success
+    assert current(store, "sessions").quality == ("restated",)
+    assert len(revisions(store, "sessions")) == 2
