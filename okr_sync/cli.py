@@ -69,6 +69,22 @@ class _DayRange(click.ParamType[tuple[date, date]]):
         return days
 
 
+class _Address(click.ParamType[tuple[str, int]]):
+    """Where to listen, written as 9464 (this machine only) or 0.0.0.0:9464."""
+
+    name = "[host:]port"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = value.rpartition(":")
+        if not port.isdigit() or int(port) > 65_535:
+            self.fail(f"{value!r} is not a port. Write it as 9464 or as 0.0.0.0:9464.", param, ctx)
+        return host or "127.0.0.1", int(port)
+
+
 class _Group(click.Group):
     """Commands whose known failures end with their text instead of a traceback."""
 
@@ -326,6 +342,33 @@ def override(
     if value is None or reason is None or until is None:
         raise UsageError("An override needs a VALUE, a --reason and --until DAY.")
     ctx.exit(run_override(folder, key_result, Asked(value, reason, until, first, author), as_json))
+
+
+@main.command()
+@click.option(
+    "-o",
+    "--output",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write them to this file at once, for a collector that reads files.",
+)
+@click.option(
+    "--serve",
+    "address",
+    type=_Address(),
+    help="Serve them on this port until Ctrl-C, for a collector that asks.",
+)
+@project_option
+@click.pass_context
+def metrics(
+    ctx: click.Context, file: Path | None, address: tuple[str, int] | None, folder: Path
+) -> None:
+    """Print the worker's figures as Prometheus-style collectors take them."""
+    if file is not None and address is not None:
+        raise UsageError("Give either --output or --serve, not both.")
+    from okr_sync.commands.metrics import run_metrics
+
+    ctx.exit(run_metrics(folder, file, address))
 
 
 def _sandbox_options(command: Callable[..., Any]) -> Callable[..., Any]:

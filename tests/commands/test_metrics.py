@@ -1,0 +1,107 @@
+"""okr-sync metrics: what a monitoring system is told, on standard output, in a file and by asking."""
+
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from connectors.sandbox.serve import Sandbox
+
+
+def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """The figures of a text by name and labels, as Prometheus' own parser reads them."""
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def synced(okr_sync: Any, company: Any, sandbox: Sandbox) -> str:
+    """The project of a company that was synced once as of 6 March 2026."""
+    folder = str(company.project)
+    done = okr_sync("sync", "--as-of", "2026-03-06", "--project", folder)
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_the_figures_are_those_of_the_warehouse(okr_sync: Any, synced: str) -> None:
+    """Key results, the run and its pulls are told as they are, in the collector's own format."""
+    told = okr_sync("metrics", "--project", synced)
+    assert told.exit_code == 0, told.output
+    found = samples(told.output)
+    leads = (("cycle", "2026-Q1"), ("key_result", "sales/leads"), ("team", "sales"))
+    contacts = (("dataset", "contacts"), ("source", "hubspot"))
+    assert found["okr_sync_warehouse_up", ()] == 1
+    assert found["okr_sync_key_result_value", leads] == 2
+    assert found["okr_sync_key_result_progress_ratio", leads] == pytest.approx(0.2)
+    assert found["okr_sync_runs_total", (("status", "success"),)] == 1
+    assert found["okr_sync_last_run_key_results", (("outcome", "ok"),)] == 4
+    assert found["okr_sync_pull_rows", contacts] == 3
+    assert found["okr_sync_pull_complete", contacts] == 1
+    first = found["okr_sync_requests_total", contacts]
+    assert first >= 1
+    okr_sync("sync", "--as-of", "2026-03-06", "--project", synced)
+    again = samples(okr_sync("metrics", "--project", synced).output)
+    assert again["okr_sync_runs_total", (("status", "success"),)] == 2
+    assert again["okr_sync_requests_total", contacts] > first
+
+
+def test_a_file_is_replaced_at_once(okr_sync: Any, synced: str, tmp_path: Path) -> None:
+    """The file for a collector is whole, readable by others, and nothing else is left beside it."""
+    file = tmp_path / "collected" / "okr_sync.prom"
+    missing = okr_sync("metrics", "-o", str(file), "--project", synced)
+    assert missing.exit_code == 1 and "can't be written" in missing.output
+    file.parent.mkdir()
+    file.write_text("old", encoding="utf-8")
+    assert okr_sync("metrics", "-o", str(file), "--project", synced).exit_code == 0
+    assert samples(file.read_text(encoding="utf-8"))["okr_sync_warehouse_up", ()] == 1
+    assert os.stat(file).st_mode & 0o777 == 0o644
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_a_scrape_tells_of_now_and_of_a_warehouse_that_is_gone(okr_sync: Any, synced: str) -> None:
+    """The endpoint reads the warehouse at every scrape, and says 0 when it can't be had."""
+    command = [
+        str(Path(sys.executable).with_name("okr-sync")),
+        "metrics",
+        "--serve",
+        "0",
+        "--project",
+        synced,
+    ]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[2]
+
+        def scraped() -> dict[Any, float]:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                return samples(answer.read().decode())
+
+        assert scraped()["okr_sync_runs_total", (("status", "success"),)] == 1
+        okr_sync("sync", "--as-of", "2026-03-06", "--project", synced)
+        assert scraped()["okr_sync_runs_total", (("status", "success"),)] == 2
+        warehouse = Path(synced) / ".okr_sync" / "warehouse.sqlite"
+        warehouse.rename(warehouse.with_suffix(".away"))
+        assert scraped() == {("okr_sync_warehouse_up", ()): 0}
+    finally:
+        server.terminate()
+        server.communicate(timeout=20)
+
+
+def test_a_wrong_address_is_wrong_use(okr_sync: Any, company: Any) -> None:
+    """What is no port, and two ways out at once, are said in words."""
+    for options, word in (
+        (["--serve", "localhost"], "not a port"),
+        (["--serve", "9464", "-o", "x"], "not both"),
+    ):
+        refused = okr_sync("metrics", *options, "--project", str(company.project))
+        assert refused.exit_code == 2
+        assert word in refused.output
