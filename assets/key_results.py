@@ -20,6 +20,7 @@ from assets.keys import (
     tag_name,
 )
 from assets.metadata import Metadata, measurement_metadata, shown, table_of
+from assets.observing import note, observed
 from assets.project import as_of_days, key_results_by_team
 from assets.resources import Clock, Reporter
 from assets.run_scope import open_run
@@ -52,9 +53,17 @@ def _team_step(bundle: Bundle, team: str, found: list[KeyResult]) -> dg.AssetsDe
     ) -> Iterator[dg.MaterializeResult[None]]:
         scope = open_run(context.run, bundle, warehouse, clock.now())
         wanted = {k: kr for k, kr in key_results.items() if k in context.selected_asset_keys}
-        published = publish_key_results(
-            bundle, team, list(wanted.values()), warehouse, scope, clock.now()
-        )
+        with observed("publish", run_id=scope.run_id, team=team) as told:
+            published = publish_key_results(
+                bundle, team, list(wanted.values()), warehouse, scope, clock.now()
+            )
+            told |= {
+                "new": published.outcome.new,
+                "revised": published.outcome.revised,
+                "unchanged": published.outcome.unchanged,
+                "failed": published.outcome.failed,
+            }
+        _note_each(scope.run_id, published)
         for key, key_result in wanted.items():
             if key_result.key_result_id not in published.failures:
                 yield dg.MaterializeResult(asset_key=key, metadata=_metadata(key_result, published))
@@ -72,6 +81,20 @@ def _team_step(bundle: Bundle, team: str, found: list[KeyResult]) -> dg.AssetsDe
             )
 
     return publish_team
+
+
+def _note_each(run_id: str, published: Published) -> None:
+    """A log line for each number that is new or revised, and for each that could not be had."""
+    for change in published.outcome.changes:
+        note(
+            "key_result_changed",
+            run_id=run_id,
+            key_result=change.key_result_id,
+            as_of=change.as_of.isoformat(),
+            revision=change.revision,
+        )
+    for name, error in sorted(published.failures.items()):
+        note("key_result_failed", run_id=run_id, key_result=name, error=error)
 
 
 def _spec(bundle: Bundle, key: dg.AssetKey, key_result: KeyResult) -> dg.AssetSpec:

@@ -10,6 +10,7 @@ import dagster as dg
 
 from assets.keys import MEASURED_CHECK, dataset_key, labels, metric_key
 from assets.metadata import measurement_metadata
+from assets.observing import observed
 from assets.project import as_of_days, used_metrics
 from assets.resources import Clock, Reporter
 from assets.run_scope import open_run
@@ -62,7 +63,9 @@ def family_assets(bundle: Bundle, family: Family, about: str) -> dg.AssetsDefini
         scope = open_run(context.run, bundle, warehouse, clock.now())
         wanted = {key: m for key, m in metrics.items() if key in context.selected_asset_keys}
         names = [metric.name for metric in wanted.values()]
-        measured = measure(warehouse, bundle, scope.plan, scope.run_id, names)
+        with observed("evaluation", run_id=scope.run_id, family=family.value) as told:
+            measured = measure(warehouse, bundle, scope.plan, scope.run_id, names)
+            told["metrics"] = len(measured)
         for key, metric in wanted.items():
             result = measured.get(metric.name, Measured({}))
             latest = max(result.measurements, key=lambda span: span.as_of, default=None)

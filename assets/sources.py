@@ -17,6 +17,7 @@ import dagster as dg
 
 from assets.keys import COMPLETE_CHECK, SOURCES_GROUP, dataset_key, identifier
 from assets.metadata import pull_metadata
+from assets.observing import Told, observed
 from assets.project import used_metrics
 from assets.resources import Clock, Connectors, Reporter
 from assets.run_scope import open_run
@@ -98,7 +99,10 @@ def _source_step(bundle: Bundle, source: Source, datasets: Sequence[str]) -> dg.
                     )
                     yield _complete(dataset, True, "Nothing to read: all figures are final.")
                     continue
-                result = _pull(connector, need, warehouse, scope.now, reporter)
+                ids = {"run_id": scope.run_id, "source": need.source, "dataset": need.dataset}
+                with observed("pull", **ids) as told:
+                    result = _pull(connector, need, warehouse, scope.now, reporter)
+                    told |= _observation(result)
                 record_pull(warehouse, scope.run_id, _record(result))
                 reporter.say(_told(result))
                 yield dg.MaterializeResult(
@@ -167,6 +171,16 @@ def _record(result: PullResult) -> PullRecord:
         seconds=result.seconds,
         error=result.error,
     )
+
+
+def _observation(result: PullResult) -> Told:
+    found: Told = {
+        "rows": result.rows,
+        "requests": result.requests,
+        "complete": result.is_complete,
+        "seconds": round(result.seconds, 3),
+    }
+    return found | ({"error": result.error} if result.error else {})
 
 
 def _told(result: PullResult) -> str:
