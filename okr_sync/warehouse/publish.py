@@ -221,7 +221,8 @@ def _unique(given: Iterable[T], key: Callable[[T], Any]) -> list[T]:
     """The given things in order of their keys, each once."""
     found: dict[Any, T] = {}
     for one in given:
-        if found.setdefault(key(one), one) != one:
+        kept = found.setdefault(key(one), one)
+        if kept is not one and kept != one:
             raise ValueError(f"{type(one).__name__} {key(one)!r} comes twice and differs")
     return [found[name] for name in sorted(found)]
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, select, update
 
+from okr_sync.warehouse.bulk import insert_all
 from okr_sync.warehouse.turns import Turn, confirm, confirmed_by_newer, series_day
 
 Row = dict[str, Any]
@@ -84,8 +85,7 @@ def append_revisions(
         for name in (*keys, "revision"):
             statement = statement.where(table.c[name] == bindparam(f"key_{name}"))
         connection.execute(statement, superseded)
-    if added:
-        connection.execute(insert(table), added)
+    insert_all(connection, table, added)
     confirm(connection, table, (series_day(row, keys) for row in unchanged), turn)
     return results
 

@@ -4,6 +4,8 @@ Belongs here: type decorators. Does not belong here: tables.
 """
 
 import json
+import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +13,8 @@ from typing import Any
 from sqlalchemy import DateTime, Numeric, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+_UNUSUAL = re.compile(r"[A-Za-z]|^-0", re.MULTILINE)
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
@@ -27,17 +31,34 @@ class ExactDecimal(TypeDecorator[Decimal]):
             return dialect.type_descriptor(Text())
         return dialect.type_descriptor(Numeric())
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        if not isinstance(value, Decimal) or not value.is_finite():
-            raise TypeError(f"a finite Decimal is wanted, not {value!r}")
-        if value.is_zero():
-            value = value.copy_abs()  # PostgreSQL knows no -0 either
-        return format(value, "f") if dialect.name == "sqlite" else value
+    def bind_processor(self, dialect: Dialect) -> Callable[[Decimal | None], Any]:
+        """Without the steps that TypeDecorator puts around `process_bind_param`: it is called often."""
+        is_text = dialect.name == "sqlite"
+
+        def process(value: Decimal | None) -> Any:
+            if value is None:
+                return None
+            if not isinstance(value, Decimal) or not value.is_finite():
+                raise TypeError(f"a finite Decimal is wanted, not {value!r}")
+            if not value:
+                value = value.copy_abs()  # PostgreSQL knows no -0 either
+            return format(value, "f") if is_text else value
+
+        return process
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         return None if value is None else Decimal(value)
+
+    def process_many(self, values: Sequence[Decimal | None], dialect: Dialect) -> Sequence[Any]:
+        """What the bind processor makes of each value, several times faster for a long column."""
+        process = self.bind_processor(dialect)
+        if dialect.name == "sqlite" and set(map(type, values)) == {Decimal}:
+            texts = list(map(str, values))
+            # The text of nearly every decimal is what format(…, "f") gives. Others have an
+            # exponent, are no number (NaN, Infinity), or may be a zero with a sign.
+            if not _UNUSUAL.search("\n".join(texts)):
+                return texts
+        return list(map(process, values))
 
 
 class UtcDateTime(TypeDecorator[datetime]):

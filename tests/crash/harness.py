@@ -18,7 +18,8 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -48,7 +49,7 @@ from okr_sync.warehouse.runs import finish_run, mark_dead_runs, start_run
 from okr_sync.warehouse.tables import key_result, key_result_history
 from okr_sync.warehouse.turns import take_turn
 
-WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP")
+WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "COPY")
 NUMBERS = (
     "objective",
     "key_result",
@@ -412,6 +413,15 @@ class Boundaries:
         event.listen(Engine, "before_cursor_execute", self._before_statement)
         event.listen(Engine, "commit", self._before_commit)
         event.listen(Pool, "checkin", self._after)
+        copy = psycopg.Cursor.copy
+
+        @contextmanager
+        def watched(cursor: psycopg.Cursor[Any], statement: str) -> Iterator[psycopg.Copy]:
+            self._before_statement(None, None, statement)
+            with copy(cursor, statement) as copying:
+                yield copying
+
+        psycopg.Cursor.copy = watched  # type: ignore[assignment]  # SQLAlchemy knows no COPY
 
     def _pass(self) -> None:
         if self.passed == self._fatal:

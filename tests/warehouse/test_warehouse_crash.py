@@ -25,6 +25,8 @@ RUN_TABLES = ("sync_run", "lease", "confirmation")
 
 PUBLISHER = """
 import os, signal, sys, time
+import psycopg
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from sqlalchemy import event
@@ -57,12 +59,23 @@ def die(*given):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+copy = psycopg.Cursor.copy
+
+
+@contextmanager
+def copy_and_die(cursor, statement):
+    with copy(cursor, statement) as copying:
+        yield copying
+    die(cursor, None, statement.replace("COPY", "INSERT INTO"))  # what it stands in for
+
+
 start_run(warehouse, run_id=run_id, trigger="manual", dagster_run_id=None, config_hash="c1",
     expected=len(IDS) if death == "never" else 1000, started_at=NOW)
 if death == "commit":
     event.listen(warehouse.engine, "commit", die)
 elif death != "never":
     event.listen(warehouse.engine, "after_cursor_execute", lambda *given: die(*given))
+    psycopg.Cursor.copy = copy_and_die  # SQLAlchemy knows no COPY
 open(f"{go}.{run_id}", "w").close()
 while not os.path.exists(go):
     time.sleep(0.001)
