@@ -371,10 +371,40 @@ def metrics(
     ctx.exit(run_metrics(folder, file, address))
 
 
+def _print_faults(ctx: click.Context, parameter: click.Parameter, is_asked: bool) -> None:
+    if is_asked:
+        from okr_sync.commands.sandbox import print_faults
+
+        print_faults()
+        ctx.exit()
+
+
 def _sandbox_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.option("--hubspot-port", type=int, default=0, help="Default: a free port."),
         click.option("--ga4-port", type=int, default=0, help="Default: a free port."),
+        click.option(
+            "--control-port",
+            type=int,
+            default=0,
+            help="Where faults are switched over HTTP. Default: a free port.",
+        ),
+        click.option(
+            "--fault",
+            "faults",
+            multiple=True,
+            metavar="NAME[:n][,key=value…]",
+            help="Let something go wrong, n times or for good; may be repeated.",
+        ),
+        click.option(
+            "--faults",
+            "lists_faults",
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_print_faults,
+            help="List the faults that there are, and exit.",
+        ),
         click.option(
             "--ga4-transport",
             type=click.Choice(["grpc", "rest"]),
@@ -405,8 +435,10 @@ def sandbox(
     command: tuple[str, ...],
     hubspot_port: int,
     ga4_port: int,
+    control_port: int,
     ga4_transport: Literal["grpc", "rest"],
     rate_limits: bool,
+    faults: tuple[str, ...],
 ) -> None:
     """Serve HubSpot and GA4 from a folder of files, on this machine only.
 
@@ -422,6 +454,8 @@ def sandbox(
             command,
             hubspot_port=hubspot_port,
             ga4_port=ga4_port,
+            control_port=control_port,
+            faults=faults,
             ga4_transport=ga4_transport,
             rate_limits=rate_limits,
         )

@@ -8,7 +8,7 @@ here: reading the folder (account_files), HTTP, or GA4's sessions, which the GA4
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,7 @@ class Account:
     """One company's accounts, safe to read and change from several threads.
 
     Change records only through the methods below, which hold `lock`. `clock` gives the present
-    (aware UTC); `search_lag` is how long the search index knows nothing of a change. `has_ga4` says
-    that account.yaml has a GA4 part, which the GA4 sandbox reads.
+    (aware UTC). `has_ga4` says that account.yaml has a GA4 part, which the GA4 sandbox reads.
     """
 
     folder: Path
@@ -97,7 +96,6 @@ class Account:
     owners: list[dict[str, str]] = field(default_factory=list)
     emails: dict[int, MarketingEmail] = field(default_factory=dict)
     overrides: dict[str, dict[str, PropertyOverride]] = field(default_factory=dict)
-    search_lag: timedelta = timedelta(0)
     clock: Callable[[], datetime] = utc_now
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -152,6 +150,11 @@ class Account:
         """Archive a record; its modified date doesn't move. KeyError if it is not live."""
         with self.lock:
             self.table(object_type).archive(record_id, self.clock())
+
+    def restore(self, object_type: str, record_id: int) -> None:
+        """Bring a record back from the archive as it was. KeyError if it is not archived."""
+        with self.lock:
+            self.table(object_type).restore(record_id, self.clock())
 
     def delete(self, object_type: str, record_id: int) -> None:
         """Delete a record for good. KeyError if it is not there."""

@@ -1,7 +1,7 @@
-"""The ways in which GA4 answers less than exactly, as a test switches them on.
+"""The ways in which GA4 answers less than exactly.
 
 Belongs here: names, and what each adds to an answer's metadata. Does not belong here: their effect
-on rows (ga4_report), failures that are no answer (ga4_errors.Fault).
+on rows (ga4_report), when they come (ga4_faults), failures that are no answer (ga4_errors.Failure).
 
 Shapes: `metadata` of a report, API facts A5.
 """
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Degradation(StrEnum):
-    """What can be switched on by name."""
+    """Those that hold for a whole report, named as in the fault table without `ga4.`."""
 
     SAMPLED = "sampled"
     """The figures are estimated from half of the events (the sandbox's stay exact)."""
@@ -23,8 +23,6 @@ class Degradation(StrEnum):
     """The smaller half of the rows is one row, `(other)` in each dimension."""
     TRUNCATED = "truncated"
     """Part of the period is cut off."""
-    BLOCKED_METRIC = "blocked_metric"
-    """A metric that the caller may not see reads zero."""
 
 
 SMALLEST_GROUP = 10
@@ -33,10 +31,16 @@ SMALLEST_GROUP = 10
 
 @dataclass(frozen=True)
 class Degraded:
-    """What is switched on for one request; `blocked` names metrics."""
+    """What holds for one report.
+
+    `blocked` and `restricted` name metrics that read zero; of the restricted ones the report says so.
+    `truncation` is the type of what is cut off.
+    """
 
     kinds: frozenset[Degradation] = frozenset()
     blocked: frozenset[str] = frozenset()
+    restricted: frozenset[str] = frozenset()
+    truncation: str = "PROPERTY"
 
     def __contains__(self, kind: Degradation) -> bool:
         return kind in self.kinds
@@ -50,21 +54,22 @@ def sampling_metadata(event_counts: list[int]) -> list[dict[str, str]]:
     ]
 
 
-def truncation_reasons(first_day: date) -> list[dict[str, str]]:
-    """`dataTruncationReasons` for a property whose data before this day is cut off."""
+def truncation_reasons(kind: str, first_day: date) -> list[dict[str, str]]:
+    """`dataTruncationReasons` of a type, such as PROPERTY, for data before this day."""
     return [
         {
-            "dataTruncationType": "DATA_TRUNCATION_TYPE_PROPERTY",
+            "dataTruncationType": f"DATA_TRUNCATION_TYPE_{kind}",
             "dataTruncationMessage": "Data before this date is not available.",
             "dataTruncationDate": first_day.isoformat(),
         }
     ]
 
 
-def restrictions(blocked: Mapping[str, str]) -> dict[str, object]:
+def restrictions(restricted: Mapping[str, str]) -> dict[str, object]:
     """`schemaRestrictionResponse` for metrics and their restricted type (COST_DATA, REVENUE_DATA)."""
     return {
         "activeMetricRestrictions": [
-            {"metricName": name, "restrictedMetricTypes": [kind]} for name, kind in blocked.items()
+            {"metricName": name, "restrictedMetricTypes": [kind]}
+            for name, kind in restricted.items()
         ]
     }

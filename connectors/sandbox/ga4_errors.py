@@ -56,8 +56,8 @@ class Ga4ApiError(Exception):
         return {"error": error}
 
 
-class Fault(StrEnum):
-    """Failures that a test can switch on by name (`Ga4Sandbox.fail_next`)."""
+class Failure(StrEnum):
+    """The refusals that can be had at will, named as in the fault table without `ga4.`."""
 
     TOKENS_PER_DAY = "429_tokens_day"
     TOKENS_PER_HOUR = "429_tokens_hour"
@@ -67,16 +67,11 @@ class Fault(StrEnum):
     SERVER_ERRORS = "429_server_errors"
     INVALID_TOKEN = "401_invalid_token"
     API_DISABLED = "403_api_disabled"
+    NO_PERMISSION = "403_permission"
+    INCOMPATIBLE = "400_incompatible"
     INTERNAL = "500_internal"
     UNAVAILABLE = "503_unavailable"
     DEADLINE = "504_deadline"
-    HTML_PAGE = "200_html"
-    CUT_JSON = "200_cut_json"
-
-    @property
-    def is_of_transport(self) -> bool:
-        """Whether it is no answer of the API but a broken one; REST only."""
-        return self in (Fault.HTML_PAGE, Fault.CUT_JSON)
 
 
 def invalid(message: str) -> Ga4ApiError:
@@ -157,12 +152,16 @@ def invalid_credentials() -> Ga4ApiError:
     )
 
 
-def fault(name: Fault) -> Ga4ApiError:
-    """The error that the named fault makes."""
-    if name is Fault.INVALID_TOKEN:
+def failure(name: Failure) -> Ga4ApiError:
+    """The error that a failure is."""
+    if name is Failure.INVALID_TOKEN:
         return invalid_credentials()
-    if name is Fault.API_DISABLED:
+    if name is Failure.API_DISABLED:
         return _api_disabled()
+    if name is Failure.NO_PERMISSION:
+        return no_permission()
+    if name is Failure.INCOMPATIBLE:
+        return incompatible(None)
     status, message = _FAULT_TEXTS[name]
     return Ga4ApiError(status, message)
 
@@ -172,28 +171,28 @@ def _exhausted(what: str, renewal: str) -> tuple[str, str]:
 
 
 _FAULT_TEXTS = {
-    Fault.TOKENS_PER_DAY: _exhausted(
+    Failure.TOKENS_PER_DAY: _exhausted(
         "property tokens per day", "These quota tokens will return in under 24 hours."
     ),
-    Fault.TOKENS_PER_HOUR: _exhausted(
+    Failure.TOKENS_PER_HOUR: _exhausted(
         "property tokens per hour", "These quota tokens will return in under an hour."
     ),
-    Fault.TOKENS_PER_PROJECT_PER_HOUR: _exhausted(
+    Failure.TOKENS_PER_PROJECT_PER_HOUR: _exhausted(
         "property tokens for a project per hour",
         "These quota tokens will return in under an hour.",
     ),
-    Fault.CONCURRENT: _exhausted(
+    Failure.CONCURRENT: _exhausted(
         "concurrent requests quota", "Please send fewer requests concurrently."
     ),
-    Fault.THRESHOLDED: _exhausted(
+    Failure.THRESHOLDED: _exhausted(
         "potentially thresholded requests quota", "This quota will refresh in under an hour."
     ),
-    Fault.SERVER_ERRORS: _exhausted(
+    Failure.SERVER_ERRORS: _exhausted(
         "server errors for a project per hour", "This quota will refresh in under an hour."
     ),
-    Fault.INTERNAL: ("INTERNAL", "Internal error encountered."),
-    Fault.UNAVAILABLE: ("UNAVAILABLE", "The service is currently unavailable."),
-    Fault.DEADLINE: ("DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
+    Failure.INTERNAL: ("INTERNAL", "Internal error encountered."),
+    Failure.UNAVAILABLE: ("UNAVAILABLE", "The service is currently unavailable."),
+    Failure.DEADLINE: ("DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
 }
 
 

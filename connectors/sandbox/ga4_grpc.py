@@ -12,6 +12,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
+from connectors.sandbox.faults import Switch
 from connectors.sandbox.ga4_errors import Ga4ApiError
 from connectors.sandbox.ga4_service import Ga4Service
 from connectors.sandbox.ga4_wire import METHODS, Method
@@ -20,6 +21,7 @@ from okr_sync.errors import OkrSyncError
 _SERVICE = "/google.analytics.data.v1beta.BetaAnalyticsData/"
 _MORE_THREADS = 6
 _STOP_SECONDS = 2.0
+_STEP_SECONDS = 0.05
 # Parsing an error's details needs their types in the descriptor pool, where the import puts them.
 _DETAIL_TYPES = error_details_pb2.DESCRIPTOR
 
@@ -78,10 +80,22 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
     def _answer(self, method: Method, request: Any, context: grpc.ServicerContext) -> Message:
         try:
-            with self._service.call(method.name):
+            with self._service.call(method.name, "gRPC") as switch:
+                if switch is not None:
+                    self._withhold(switch, context)
                 return method.as_message(method.answer(self._service, request))
         except Ga4ApiError as error:
             _abort(error, context)
+
+    def _withhold(self, switch: Switch, context: grpc.ServicerContext) -> NoReturn:
+        """Give no answer: the call ends as it does when its connection is lost."""
+        if switch.fault.name == "ga4.hang":
+            waited = 0.0
+            while context.is_active() and waited < switch.seconds():
+                if self._service.stopping.wait(_STEP_SECONDS):
+                    break
+                waited += _STEP_SECONDS
+        context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 
 
 def _abort(error: Ga4ApiError, context: grpc.ServicerContext) -> NoReturn:

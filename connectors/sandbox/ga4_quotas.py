@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from connectors.sandbox.ga4_errors import Fault, Ga4ApiError, fault
+from connectors.sandbox.ga4_errors import Failure, Ga4ApiError, failure
 
 _PACIFIC = ZoneInfo("America/Los_Angeles")
 
@@ -61,7 +61,7 @@ class Quotas:
         """Hold one of the concurrent requests; raises Ga4ApiError (429) when none is left."""
         with self._lock:
             if self._enforced and self._running >= self.sizes.concurrent_requests:
-                raise fault(Fault.CONCURRENT)
+                raise failure(Failure.CONCURRENT)
             self._running += 1
         try:
             yield
@@ -80,17 +80,17 @@ class Quotas:
             self._tokens_this_hour += tokens
             self._thresholded += thresholded
 
-    def use_up(self, bucket: Fault) -> None:
-        """Leave nothing in the bucket whose exhaustion is this fault, until it renews."""
+    def use_up(self, bucket: Failure) -> None:
+        """Leave nothing in the bucket whose exhaustion is this failure, until it renews."""
         with self._lock:
             self._renew()
-            if bucket is Fault.TOKENS_PER_DAY:
+            if bucket is Failure.TOKENS_PER_DAY:
                 self._tokens_today = self.sizes.tokens_per_day
-            elif bucket is Fault.TOKENS_PER_HOUR:
+            elif bucket is Failure.TOKENS_PER_HOUR:
                 self._tokens_this_hour = self.sizes.tokens_per_hour
-            elif bucket is Fault.TOKENS_PER_PROJECT_PER_HOUR:
+            elif bucket is Failure.TOKENS_PER_PROJECT_PER_HOUR:
                 self._tokens_this_hour = self.sizes.tokens_per_project_per_hour
-            elif bucket is Fault.THRESHOLDED:
+            elif bucket is Failure.THRESHOLDED:
                 self._thresholded = self.sizes.potentially_thresholded_requests_per_hour
             else:
                 raise ValueError(f"{bucket} is no bucket that can be used up")
@@ -127,18 +127,18 @@ class Quotas:
     def _refusal(self, tokens: int, thresholded: int) -> Ga4ApiError | None:
         sizes = self.sizes
         if self._server_errors >= sizes.server_errors_per_project_per_hour:
-            return fault(Fault.SERVER_ERRORS)
+            return failure(Failure.SERVER_ERRORS)
         if self._tokens_today + tokens > sizes.tokens_per_day:
-            return fault(Fault.TOKENS_PER_DAY)
+            return failure(Failure.TOKENS_PER_DAY)
         if self._tokens_this_hour + tokens > sizes.tokens_per_hour:
-            return fault(Fault.TOKENS_PER_HOUR)
+            return failure(Failure.TOKENS_PER_HOUR)
         if self._tokens_this_hour + tokens > sizes.tokens_per_project_per_hour:
-            return fault(Fault.TOKENS_PER_PROJECT_PER_HOUR)
+            return failure(Failure.TOKENS_PER_PROJECT_PER_HOUR)
         if (
             thresholded
             and self._thresholded + thresholded > sizes.potentially_thresholded_requests_per_hour
         ):
-            return fault(Fault.THRESHOLDED)
+            return failure(Failure.THRESHOLDED)
         return None
 
     def _renew(self) -> None:

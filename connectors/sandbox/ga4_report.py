@@ -80,12 +80,12 @@ def make_report(
         for metric in plan.metrics
         if metric.name in ROLLING_DAYS
     }
-    blocked = {
+    restricted = {
         metric.name: "COST_DATA" if metric.is_cost else "REVENUE_DATA"
         for metric in plan.metrics
-        if metric.is_cost or metric.name in degraded.blocked
+        if metric.is_cost or metric.name in degraded.restricted
     }
-    body = _Body(plan, table, facts, rolling, frozenset(blocked))
+    body = _Body(plan, table, facts, rolling, degraded.blocked | restricted.keys())
     lost_rows = Degradation.OTHER_ROW in degraded and body.fold_smaller_half()
     thresholded = plan.may_threshold or Degradation.THRESHOLDED in degraded
     if thresholded:
@@ -98,8 +98,8 @@ def make_report(
         metadata["dataLossFromOtherRow"] = True
     if thresholded:
         metadata["subjectToThresholding"] = True
-    if blocked:
-        metadata["schemaRestrictionResponse"] = restrictions(blocked)
+    if restricted:
+        metadata["schemaRestrictionResponse"] = restrictions(restricted)
     if Degradation.SAMPLED in degraded:
         metadata["samplingMetadatas"] = sampling_metadata(
             [
@@ -109,7 +109,9 @@ def make_report(
         )
     if Degradation.TRUNCATED in degraded:
         first = min(its_range.first for its_range in plan.ranges)
-        metadata["dataTruncationReasons"] = truncation_reasons(day_of(first + 1))
+        metadata["dataTruncationReasons"] = truncation_reasons(
+            degraded.truncation, day_of(first + 1)
+        )
     head: dict[str, object] = {}
     if plan.dimensions:
         head["dimensionHeaders"] = [{"name": field.name} for field in plan.dimensions]

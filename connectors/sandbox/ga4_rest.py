@@ -6,8 +6,9 @@ Belongs here: from an HTTP request to a method of the service and back. Does not
 
 import re
 
+from connectors.sandbox.fault_delivery import delivered
 from connectors.sandbox.ga4_auth import SandboxServiceAccount
-from connectors.sandbox.ga4_errors import Fault, Ga4ApiError, unknown_json_name
+from connectors.sandbox.ga4_errors import Ga4ApiError, unknown_json_name
 from connectors.sandbox.ga4_json import parse_request
 from connectors.sandbox.ga4_service import Ga4Service
 from connectors.sandbox.ga4_wire import METHODS, Method
@@ -26,7 +27,6 @@ _HTML_404 = (
     b"<p><b>404.</b> <ins>That's an error.</ins>\n"
     b"<p>The requested URL was not found on this server.\n"
 )
-_HTML_PAGE = b"<!DOCTYPE html>\n<html><title>Sign in</title><p>Please sign in.</html>\n"
 _HTML = {"Content-Type": "text/html; charset=UTF-8"}
 
 
@@ -56,7 +56,7 @@ class RestFront:
             return json_response(error.http_code, error.body(), route=method.name)
 
     def _answer(self, method: Method, field: str, name: str, request: Request) -> Response:
-        with self._service.call(method.name) as fault:
+        with self._service.call(method.name, "REST") as switch:
             self._account.check(request.headers, method.name)
             for key, _ in request.query:
                 if key not in _QUERY_NAMES:
@@ -65,9 +65,4 @@ class RestFront:
             setattr(message, field, name)
             answer = method.answer(self._service, message)
             response = json_response(200, method.as_json(answer), route=method.name)
-        if fault is Fault.HTML_PAGE:
-            return Response(200, _HTML_PAGE, _HTML, method.name)
-        if fault is Fault.CUT_JSON:
-            half = response.body[: len(response.body) // 2]
-            return Response(200, half, response.headers, method.name)
-        return response
+        return response if switch is None else delivered(switch, response)

@@ -274,3 +274,12 @@ def goes_together(one: Field, other: Field) -> bool:
     if other.scope is MetricScope.ROLLING_USER and one.name in _COARSE_TIME:
         return False
     return one.scope not in _REFUSED[other.scope]
+
+
+def revenue_metrics() -> tuple[str, ...]:
+    """The metrics that a property can hide from people who may not see its revenue."""
+    return tuple(
+        field.name
+        for field in _METRICS
+        if field.scope is MetricScope.REVENUE and field.type is MetricType.CURRENCY
+    )

@@ -15,17 +15,14 @@ from typing import Self
 import pandas as pd
 import yaml
 
+from connectors.sandbox.faults import Faults
 from connectors.sandbox.ga4_auth import SandboxServiceAccount
-from connectors.sandbox.ga4_controls import Controls
-from connectors.sandbox.ga4_degradations import Degradation
-from connectors.sandbox.ga4_errors import Fault
+from connectors.sandbox.ga4_faults import Ga4Faults
 from connectors.sandbox.ga4_grpc import GrpcFront
 from connectors.sandbox.ga4_quotas import SIZES, Quotas
 from connectors.sandbox.ga4_rest import RestFront
-from connectors.sandbox.ga4_schema import MetricScope, MetricType, Schema
 from connectors.sandbox.ga4_service import Ga4Service
 from connectors.sandbox.ga4_sessions import (
-    DEFAULT_KEY_EVENTS,
     REQUIRED_COLUMNS,
     Ga4Settings,
     build_table,
@@ -47,7 +44,8 @@ class Ga4Sandbox:
 
     `account` is an account folder (account.yaml with a `ga4:` part, ga4/sessions.csv) or settings, to
     which `sessions` gives the rows as text (none for an empty property). `quotas=False` counts but
-    never refuses. `now` decides about relative dates and renewal of quotas. Ports of 0 are chosen.
+    never refuses. `faults` switches on what shall go wrong, for other servers too if they were given.
+    `now` decides about relative dates and renewal of quotas. Ports of 0 are chosen.
     Raises UsageError for files that can't be used.
     """
 
@@ -57,6 +55,7 @@ class Ga4Sandbox:
         *,
         sessions: pd.DataFrame | None = None,
         quotas: bool = True,
+        faults: Faults | None = None,
         now: Callable[[], datetime] = utc_now,
         grpc_port: int = 0,
         rest_port: int = 0,
@@ -71,8 +70,9 @@ class Ga4Sandbox:
             self._name = _SESSIONS_FILE
         table = build_table(rows if sessions is None else sessions, self.settings, self._name)
         self._quotas = Quotas(SIZES[self.settings.tier], now, enforced=quotas)
-        self._controls = Controls()
-        self._service = Ga4Service(self.settings, table, self._quotas, self._controls, now)
+        self.faults = faults or Faults()
+        faulty = Ga4Faults(self.faults, self.settings)
+        self._service = Ga4Service(self.settings, table, self._quotas, faulty, now)
         self._account = SandboxServiceAccount()
         self._rest = LoopbackServer(RestFront(self._service, self._account), rest_port)
         self._grpc_port = grpc_port
@@ -84,6 +84,7 @@ class Ga4Sandbox:
 
         Raises OkrSyncError when a port can't be had.
         """
+        self._service.stopping.clear()
         self._grpc = GrpcFront(self._service, self._grpc_port)
         try:
             self._rest.start()
@@ -94,6 +95,7 @@ class Ga4Sandbox:
 
     def stop(self) -> None:
         """Stop serving and remove the key file."""
+        self._service.stopping.set()
         if self._grpc is not None:
             self._grpc.stop()
             self._grpc = None
@@ -155,40 +157,6 @@ class Ga4Sandbox:
         """Report on other rows from the next request on: what GA4 does when it restates days."""
         rows = read_sessions(sessions) if isinstance(sessions, Path) else sessions
         self._service.replace_table(build_table(rows, self.settings, self._name))
-
-    def degrade(
-        self, degradation: Degradation | str, *, metric: str = "", times: int | None = None
-    ) -> None:
-        """Make the next `times` reports (all, if not given) less than exact, until `restore`.
-
-        `blocked_metric` needs `metric`, one of revenue. Raises ValueError for an unknown name.
-        """
-        kind = Degradation(degradation)
-        revenue = {
-            name
-            for name, field in Schema((), DEFAULT_KEY_EVENTS).metrics.items()
-            if field.scope is MetricScope.REVENUE and field.type is MetricType.CURRENCY
-        }
-        if (metric in revenue) != (kind is Degradation.BLOCKED_METRIC):
-            raise ValueError(f"{kind} does not go with metric {metric!r}")
-        self._controls.degrade(kind, times, metric)
-
-    def fail_next(self, fault: Fault | str, *, times: int = 1, method: str | None = None) -> None:
-        """Answer the next `times` requests (of one method, such as RunReport) with a named fault."""
-        self._controls.fail_next(Fault(fault), times, method)
-
-    def use_up(self, bucket: Fault | str) -> None:
-        """Leave nothing in a quota bucket, named by the fault that this makes."""
-        self._quotas.use_up(Fault(bucket))
-
-    def slow_down(self, seconds: float) -> None:
-        """Let every request take at least this long; 0 ends it."""
-        self._service.delay_seconds = seconds
-
-    def restore(self) -> None:
-        """End all faults, degradations and delays."""
-        self._controls.restore()
-        self._service.delay_seconds = 0.0
 
     @property
     def _own_key_file(self) -> Path:

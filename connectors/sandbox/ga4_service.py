@@ -6,7 +6,6 @@ ga4_report, ga4_schema).
 """
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,14 +20,9 @@ from google.analytics.data_v1beta.types import (
     RunReportRequest,
 )
 
-from connectors.sandbox.ga4_controls import Controls
-from connectors.sandbox.ga4_errors import (
-    Fault,
-    bad_property,
-    fault,
-    invalid,
-    no_permission,
-)
+from connectors.sandbox.faults import Switch
+from connectors.sandbox.ga4_errors import bad_property, invalid, no_permission
+from connectors.sandbox.ga4_faults import Ga4Faults, altered, degraded
 from connectors.sandbox.ga4_quotas import Quotas
 from connectors.sandbox.ga4_report import Report, make_report
 from connectors.sandbox.ga4_schema import (
@@ -58,14 +52,14 @@ class Ga4Service:
         settings: Ga4Settings,
         table: SessionTable,
         quotas: Quotas,
-        controls: Controls,
+        faults: Ga4Faults,
         now: Callable[[], datetime],
     ) -> None:
         self.settings = settings
         self.quotas = quotas
-        self.controls = controls
         self.requests: Counter[str] = Counter()
-        self.delay_seconds = 0.0
+        self.stopping = threading.Event()
+        self._faults = faults
         self._now = now
         self._lock = threading.Lock()
         self._table = table
@@ -84,29 +78,31 @@ class Ga4Service:
             self._schema = _schema_of(table)
 
     @contextmanager
-    def call(self, method: str) -> Iterator[Fault | None]:
+    def call(self, method: str, transport: str) -> Iterator[Switch | None]:
         """Account for one call: count it, apply faults, hold a concurrent request.
 
-        Gives a fault that only a transport can carry out (an answer that is not JSON).
+        Gives a fault that only a transport can carry out (an answer that does not arrive).
         """
         with self._lock:
             self.requests[method] += 1
-        its_fault = self.controls.take_fault(method)
+        refused = self._faults.refusal(method)
+        delivery = self._faults.delivery(method, transport)
+        self._faults.spend(method, self.quotas)
         with self.quotas.running():
-            if self.delay_seconds:
-                time.sleep(self.delay_seconds)
-            if its_fault is None or its_fault.is_of_transport:
-                yield its_fault
+            if delivery is not None and delivery.fault.name == "ga4.slow":
+                self.stopping.wait(delivery.seconds())
+                delivery = None
+            if refused is None:
+                yield delivery
                 return
-            error = fault(its_fault)
-            if error.http_code >= 500:
+            if refused.http_code >= 500:
                 self.quotas.server_error()
-            raise error
+            raise refused
 
     def run_report(self, request: RunReportRequest) -> Report:
         """One report."""
         self._check_property(request.property)
-        return self._reports([request])[0]
+        return self._reports("RunReport", [request])[0]
 
     def batch_run_reports(self, request: BatchRunReportsRequest) -> list[Report]:
         """Up to five reports on the same property; one that is refused fails them all."""
@@ -124,7 +120,8 @@ class Ga4Service:
                     f"The property of each request in a batch must be {request.property} or "
                     "unspecified."
                 )
-        return self._reports(list(request.requests))
+        reports = self._reports("BatchRunReports", list(request.requests))
+        return reports[:-1] if self._faults.loses_report("BatchRunReports") else reports
 
     def get_metadata(self, request: GetMetadataRequest) -> dict[str, object]:
         """The schema as JSON; property 0 gives what every property has."""
@@ -169,7 +166,7 @@ class Ga4Service:
         }
         return {key: found for key, found in verdicts.items() if found}
 
-    def _reports(self, requests: list[RunReportRequest]) -> list[Report]:
+    def _reports(self, method: str, requests: list[RunReportRequest]) -> list[Report]:
         with self._lock:
             table, schema = self._table, self._schema
         currency, zone = self.settings.currency, self.settings.time_zone
@@ -179,11 +176,12 @@ class Ga4Service:
         self.quotas.spend(len(plans), sum(plan.may_threshold for plan in plans))
         reports = []
         for request, plan in zip(requests, plans, strict=True):
-            degraded = self.controls.take_degradations()
-            report = make_report(plan, table, degraded, currency, zone)
+            switches = self._faults.of_report(method)
+            sessions = self._faults.table(switches, table)
+            report = make_report(plan, sessions, degraded(switches), currency, zone)
             if request.return_property_quota:
                 report.head["propertyQuota"] = self.quotas.figures(tokens=1)
-            reports.append(report)
+            reports.append(altered(switches, report))
         return reports
 
     def _today(self) -> date:
@@ -210,7 +208,7 @@ class Ga4Service:
             data["expression"] = field.expression
         if field.is_cost:
             data["blockedReasons"] = ["NO_COST_METRICS"]
-        elif field.name in self.controls.blocked_metrics():
+        elif field.name in self._faults.blocked_metrics():
             data["blockedReasons"] = ["NO_REVENUE_METRICS"]
         return data
 

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -52,14 +53,29 @@ class Request:
         return values[-1] if values else None
 
 
+class Manner(Enum):
+    """How a response arrives."""
+
+    WHOLE = auto()
+    DROPPED = auto()  # the connection is closed in its place
+    CUT = auto()  # the connection is closed half-way through it
+    TRICKLING = auto()  # a byte every `seconds`
+    HELD = auto()  # after `seconds` the connection is closed in its place
+
+
 @dataclass(frozen=True)
 class Response:
-    """What is sent back; `route` is the name under which the server counts the request."""
+    """What is sent back; `route` is the name under which the server counts the request.
+
+    `seconds` is how long a response that is WHOLE is held back, else what its manner says.
+    """
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     route: str = ""
+    manner: Manner = Manner.WHOLE
+    seconds: float = 0.0
 
 
 App = Callable[[Request], Response]
@@ -81,13 +97,15 @@ class LoopbackServer:
     """Serves an `App` on 127.0.0.1 from background threads, one for each connection.
 
     `port=0` takes a free port. `counts` holds the requests answered by (route, status) and
-    `connections` the number of TCP connections accepted, so that tests can see both.
+    `connections` the number of TCP connections accepted, so that tests can see both; `stopping` is
+    set when responses that are held back need not be any more.
     Raises OkrSyncError when the port can't be had.
     """
 
     def __init__(self, app: App, port: int = 0) -> None:
         self.counts: Counter[tuple[str, int]] = Counter()
         self.connections = 0
+        self.stopping = threading.Event()
         self._app = app
         self._port = port
         self._lock = threading.Lock()
@@ -110,6 +128,7 @@ class LoopbackServer:
                 "Name another port, or none to take a free one."
             ) from error
         self._port = self._server.socket.getsockname()[1]
+        self.stopping.clear()
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
@@ -119,6 +138,7 @@ class LoopbackServer:
         """Stop accepting, end the open connections and wait for the threads that serve them."""
         if self._server is None or self._thread is None:
             return
+        self.stopping.set()
         self._server.shutdown()
         self._thread.join(_STOP_SECONDS)
         self._server.server_close()
@@ -263,4 +283,24 @@ class _Handler(BaseHTTPRequestHandler):
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         start = f"{self.protocol_version} {response.status} {reason}\r\n{head}\r\n"
         # One write, so that head and body never wait for each other's acknowledgement.
-        self.wfile.write(start.encode("latin-1") + (b"" if self.command == "HEAD" else body))
+        self._deliver(response, start.encode("latin-1"), b"" if self.command == "HEAD" else body)
+
+    def _deliver(self, response: Response, head: bytes, body: bytes) -> None:
+        stopping, seconds = self.server.owner.stopping, response.seconds
+        match response.manner:
+            case Manner.WHOLE:
+                if seconds:
+                    stopping.wait(seconds)
+                self.wfile.write(head + body)
+            case Manner.TRICKLING:
+                self.wfile.write(head)
+                for place in range(len(body)):
+                    if stopping.wait(seconds):
+                        break
+                    self.wfile.write(body[place : place + 1])
+            case Manner.CUT:
+                self.wfile.write(head + body[: len(body) // 2])
+                self.close_connection = True
+            case Manner.DROPPED | Manner.HELD:
+                stopping.wait(seconds)
+                self.close_connection = True

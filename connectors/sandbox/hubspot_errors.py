@@ -94,6 +94,16 @@ def not_found(message: str = "resource not found") -> HubSpotError:
     return _error(404, message, category="OBJECT_NOT_FOUND")
 
 
+def locked() -> HubSpotError:
+    """423: somebody else is changing the resource. No recorded body exists (B5): this is generic."""
+    return _error(423, "The resource is locked. Try again later.")
+
+
+def moving() -> HubSpotError:
+    """477: the account is being moved. No recorded body exists (B5): this is generic."""
+    return _error(477, "This account is being migrated between hosting locations.")
+
+
 def url_too_long(length: int) -> HubSpotError:
     """414: the address is longer than the service takes."""
     return _error(414, f"The URL of {length} characters is too long.")

@@ -8,6 +8,7 @@ pages over many records stay quick. Does not belong here: reading the request
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ _TOKEN = re.compile(r"[\w*]+")
 
 Mask = npt.NDArray[np.bool_]
 Order = npt.NDArray[np.int64]
+_State = tuple[int, int, PropertyType]
 _Key = tuple[tuple[tuple[Filter, ...], ...], str | None, bool]
 
 
@@ -30,15 +32,22 @@ class SearchIndex:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._snapshots: dict[str, tuple[tuple[int, int], _Snapshot]] = {}
+        self._snapshots: dict[str, tuple[_State, _Snapshot]] = {}
 
     def find(
-        self, object_type: str, search: Search, types: Mapping[str, PropertyType]
+        self,
+        object_type: str,
+        search: Search,
+        types: Mapping[str, PropertyType],
+        lag: timedelta = timedelta(0),
     ) -> tuple[int, list[Record]]:
-        """How many records match in all, and the page of them that is asked for."""
+        """How many records match in all, and the page of them that is asked for.
+
+        What has changed within `lag` is not known yet, unless an earlier search knew it.
+        """
         with self._account.lock:
             table = self._account.table(object_type)
-            state = table.index_state(self._account.clock(), self._account.search_lag)
+            state = (*table.index_state(self._account.clock(), lag), types["hs_object_id"])
             known = self._snapshots.get(object_type)
             if known is None or known[0] != state:
                 known = (state, _Snapshot(table.indexed_records(), types))

@@ -5,7 +5,9 @@ Does not belong here: which records match a search (hubspot_index), ties between
 (hubspot_associations).
 """
 
+import threading
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from connectors.sandbox.account import Account, singular
@@ -20,7 +22,12 @@ from connectors.sandbox.hubspot_paging import (
     page_size,
     values,
 )
-from connectors.sandbox.hubspot_properties import constant_properties, default_properties, is_whole
+from connectors.sandbox.hubspot_properties import (
+    PropertyType,
+    constant_properties,
+    default_properties,
+    is_whole,
+)
 from connectors.sandbox.hubspot_schema import Schema
 from connectors.sandbox.hubspot_search_request import read_object, read_search, text_list
 from connectors.sandbox.records import Record, iso_millis
@@ -30,11 +37,20 @@ _LARGEST_PAGE_WITH_HISTORY = 50
 _LARGEST_BATCH = 100
 
 
+class Conditions(threading.local):
+    """What is odd about the request that the current thread answers (hubspot_faults sets it)."""
+
+    index_lag = timedelta(0)
+    ids_as_text = False
+    list_in_order = True
+
+
 class ObjectEndpoints:
     """Answers /crm/…/objects/{objectType} of one account."""
 
-    def __init__(self, account: Account, schema: Schema) -> None:
+    def __init__(self, account: Account, schema: Schema, conditions: Conditions) -> None:
         self._account = account
+        self._conditions = conditions
         self._schema = schema
         self._index = SearchIndex(account)
 
@@ -49,7 +65,10 @@ class ObjectEndpoints:
         tied = [resolve(self._account, name) for name in values(request, "associations")]
         with self._account.lock:
             page, more = self._account.table(object_type).page(
-                after, limit, flag(request, "archived")
+                after,
+                limit,
+                flag(request, "archived"),
+                in_order=self._conditions.list_in_order,
             )
             results = [self._with_ties(object_type, one, asked, history, tied) for one in page]
         payload: dict[str, Any] = {"results": results}
@@ -116,9 +135,11 @@ class ObjectEndpoints:
         """Live records that match, as the index knows them; the page by offset, 10,000 at most."""
         object_type = resolve(self._account, parameters["objectType"])
         types = self._schema.types(object_type)
+        if self._conditions.ids_as_text:
+            types = {**types, "hs_object_id": PropertyType.STRING}
         search = read_search(request.body, types)
         asked = self._asked(object_type, search.properties, ())
-        total, page = self._index.find(object_type, search, types)
+        total, page = self._index.find(object_type, search, types, self._conditions.index_lag)
         payload: dict[str, Any] = {
             "total": total,
             "results": [_described(record, asked, ()) for record in page],

@@ -108,15 +108,24 @@ class RecordTable:
         """The values of a property in all records, archived ones too."""
         return (record.properties.get(name) for record in self._records.values())
 
-    def page(self, after: int, limit: int, archived: bool) -> tuple[list[Record], bool]:
-        """Up to `limit` records with ids greater than `after`, by id; and whether more follow."""
+    def page(
+        self, after: int, limit: int, archived: bool, *, in_order: bool = True
+    ) -> tuple[list[Record], bool]:
+        """Up to `limit` records that follow the id `after` (0: the first), and whether more follow.
+
+        By id, or in an order that has nothing to do with it and stays the same.
+        """
         if self._ids_version != self.version:
             self._ids = {False: [], True: []}
             for record_id in sorted(self._records):
                 self._ids[self._records[record_id].archived_at is not None].append(record_id)
             self._ids_version = self.version
         ids = self._ids[archived]
-        start = bisect_right(ids, after)
+        if in_order:
+            start = bisect_right(ids, after)
+        else:
+            ids = sorted(ids, key=_shuffled)
+            start = bisect_right(ids, _shuffled(after), key=_shuffled) if after else 0
         chosen = ids[start : start + limit]
         return [self._records[record_id] for record_id in chosen], start + limit < len(ids)
 
@@ -195,6 +204,13 @@ class RecordTable:
         """Move a record to the archive; its modified time stays as it was."""
         self._put(replace(self._live(record_id), archived_at=iso_millis(now)), now)
 
+    def restore(self, record_id: int, now: datetime) -> None:
+        """Bring a record back from the archive; its modified time stays as it was."""
+        record = self._records[record_id]
+        if record.archived_at is None:
+            raise KeyError(f"{self.object_type} {record_id} is not archived")
+        self._put(replace(record, archived_at=None), now)
+
     def delete(self, record_id: int, now: datetime) -> None:
         """Remove a record for good, from the archive too."""
         former = self._records[record_id]
@@ -238,3 +254,8 @@ class RecordTable:
     def _changed(self, record_id: int, former: Record | None, now: datetime) -> None:
         self._changes.append(_Change(now, record_id, former))
         self.version += 1
+
+
+def _shuffled(record_id: int) -> tuple[int, int]:
+    """A place that says nothing of the id (multiplicative hashing by the golden ratio)."""
+    return record_id * 2_654_435_769 % 2**32, record_id

@@ -18,6 +18,8 @@ from typing import Literal
 
 import click
 
+from connectors.sandbox.fault_page import fault_list
+from connectors.sandbox.faults import read_switch
 from connectors.sandbox.serve import Sandbox
 
 _NOT_FOUND = 127
@@ -32,26 +34,38 @@ def run_sandbox(
     rate_limits: bool = True,
     hubspot_port: int = 0,
     ga4_port: int = 0,
+    control_port: int = 0,
     ga4_transport: Literal["grpc", "rest"] = "grpc",
+    faults: Sequence[str] = (),
 ) -> int:
     """Serve an account folder and give the exit status.
 
     With a command: run it in the environment that reaches the servers, then stop them; its own
     status, 128 + n when signal n ended it, 127 when there is no such command, 126 when it can't be
-    run. Without: serve until Ctrl-C or SIGTERM, then 0. A port of 0 takes a free one. Must be called
-    from the main thread. Raises OkrSyncError for a folder or a port that can't be used.
+    run. Without: serve until Ctrl-C or SIGTERM, then 0. A port of 0 takes a free one. `faults` are
+    switched on before anything is served, written as `faults.read_switch` reads them. Must be called
+    from the main thread. Raises OkrSyncError for a folder or a port that can't be used and UsageError
+    for a fault that there isn't.
     """
     sandbox = Sandbox(
         directory,
         rate_limits=rate_limits,
         hubspot_port=hubspot_port,
         ga4_port=ga4_port,
+        control_port=control_port,
         ga4_transport=ga4_transport,
     )
+    for text in faults:
+        sandbox.faults.switch_on(**read_switch(text))
     if command:
         with sandbox:
             return _run(command, sandbox.environment())
     return _serve(sandbox, directory)
+
+
+def print_faults() -> None:
+    """The faults that there are, for people."""
+    click.echo(fault_list())
 
 
 def _serve(sandbox: Sandbox, directory: Path) -> int:

@@ -341,7 +341,7 @@ def test_quality_stands_beside_the_figures(
     sandbox: Ga4Sandbox, store: Warehouse, flag: str
 ) -> None:
     """Scenarios 21 and 26: less than exact answers are flagged and never crash."""
-    sandbox.degrade(flag)
+    sandbox.faults.switch_on(f"ga4.{flag}")
     result = pull(sandbox, store, needs(series("sessions"), window("totalUsers")))
     assert result.error is None
     assert day_flags(store, "sessions") == {(flag,)}
@@ -360,7 +360,8 @@ def test_a_hidden_metric_is_refused_and_keeps_its_figures(
     pull(sandbox, store, need, transport)
     before = days(store, "purchaseRevenue")
     assert sum(before.values()) > 0
-    sandbox.degrade("blocked_metric", metric="purchaseRevenue")
+    sandbox.faults.switch_on("ga4.blocked_metric", metric="purchaseRevenue")
+    sandbox.faults.switch_on("ga4.schema_restriction", metric="purchaseRevenue")
     result = pull(sandbox, store, need, transport)
     assert result.is_complete
     assert days(store, "purchaseRevenue") == before
@@ -369,7 +370,7 @@ def test_a_hidden_metric_is_refused_and_keeps_its_figures(
         refused = refusals(connection, "web", "reports")
     assert refused["", "purchaseRevenue"].quality == ("blocked_metric", "schema_restricted")
     assert "hides purchaseRevenue" in refused["", "purchaseRevenue"].text
-    sandbox.restore()
+    sandbox.faults.switch_off()
     pull(sandbox, store, need, transport)
     assert told(store, "purchaseRevenue") is None
 
@@ -449,7 +450,7 @@ def test_failures(
     pull(sandbox, store, needs(series("sessions")), transport)
     before = days(store, "sessions")
     sandbox.replace_sessions(sandbox.sessions().iloc[:3])
-    sandbox.fail_next(fault, times=10)
+    sandbox.faults.switch_on(f"ga4.{fault}", times=10)
     result = pull(sandbox, store, needs(series("sessions"), window("totalUsers")), transport)
     assert result.error is not None
     assert words in result.error
@@ -474,7 +475,7 @@ def test_a_short_failure_is_retried(
     sandbox: Ga4Sandbox, store: Warehouse, fault: str, transport: str
 ) -> None:
     """A failure that passes costs a try and no figure (scenario 12: never an empty page)."""
-    sandbox.fail_next(fault, times=1)
+    sandbox.faults.switch_on(f"ga4.{fault}", times=1)
     result = pull(sandbox, store, needs(series("sessions")), transport)
     assert (result.error, result.requests) == (None, 2)
     assert sum(days(store, "sessions").values()) == len(sessions_of_ten_days())

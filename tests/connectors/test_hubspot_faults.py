@@ -300,7 +300,7 @@ def test_revoked_token(
     """A token that is refused is told with its variable and not tried again; the mirror stays
     (airbyte 62467)."""
     hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
-    sandbox.token = None
+    sandbox.faults.switch_on("hubspot.401")
     result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
     assert (result.is_complete, result.is_transient, result.requests) == (False, False, 1)
     assert "HUBSPOT_ACCESS_TOKEN" in (result.error or "")

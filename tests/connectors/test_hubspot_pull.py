@@ -234,8 +234,8 @@ def test_record_that_search_shows_late(
     instant = [now]
     account = hs_account({"contacts": [_contact(n) for n in range(1, 11)]})
     account.clock = lambda: instant[0]
-    account.search_lag = timedelta(minutes=10)
     with HubSpotSandbox(account, rate_limits=False) as sandbox:
+        sandbox.faults.switch_on("hubspot.index_lag", seconds=600)
         account.add("contacts", {"lifecyclestage": "lead"})
         result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage", now=instant[0])
         assert (result.error, result.rows) == (None, 11)

@@ -149,7 +149,7 @@ def test_in_the_foreground_it_prints_what_to_export_and_ends_cleanly(
     """A shell can evaluate what is printed; Ctrl-C or SIGTERM ends it with 0."""
     process = start()
     assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(3)]
+    lines = [process.stdout.readline() for _ in range(4)]
     assert lines[0].startswith("#")
     exports = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines[1:])
     assert exports["HUBSPOT_ACCESS_TOKEN"] == "pat-na1-sandbox"
@@ -199,5 +199,6 @@ def test_an_account_without_ga4_never_loads_google_s_client(folder: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=False
     )
-    assert done.stdout.strip() == "['HUBSPOT_ACCESS_TOKEN', 'OKR_SYNC_HUBSPOT_ENDPOINT']"
+    named = ["HUBSPOT_ACCESS_TOKEN", "OKR_SYNC_HUBSPOT_ENDPOINT", "OKR_SYNC_SANDBOX_CONTROL"]
+    assert done.stdout.strip() == str(named)
     assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import requests
 
-from connectors.sandbox.ga4_errors import Fault, fault
+from connectors.sandbox.ga4_errors import Failure, failure
 from connectors.sandbox.ga4_server import Ga4Sandbox
 from connectors.sandbox.ga4_sessions import Ga4Settings
 
@@ -109,7 +109,7 @@ def test_a_degraded_report(shared: Any) -> None:
     """Sampling, other row, truncation and a blocked metric together."""
     sandbox, post = shared
     for name in ("sampled", "other_row", "truncated"):
-        sandbox.degrade(name)
+        sandbox.faults.switch_on(f"ga4.{name}")
     wanted = example("run_report_degraded.response.json")
     answer = post(
         "runReport",
@@ -176,19 +176,19 @@ def test_metadata_and_compatibility(shared: Any) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        Fault.TOKENS_PER_DAY,
-        Fault.TOKENS_PER_PROJECT_PER_HOUR,
-        Fault.CONCURRENT,
-        Fault.THRESHOLDED,
-        Fault.INVALID_TOKEN,
-        Fault.API_DISABLED,
-        Fault.INTERNAL,
-        Fault.UNAVAILABLE,
+        Failure.TOKENS_PER_DAY,
+        Failure.TOKENS_PER_PROJECT_PER_HOUR,
+        Failure.CONCURRENT,
+        Failure.THRESHOLDED,
+        Failure.INVALID_TOKEN,
+        Failure.API_DISABLED,
+        Failure.INTERNAL,
+        Failure.UNAVAILABLE,
     ],
 )
-def test_errors_are_those_of_the_examples(name: Fault) -> None:
+def test_errors_are_those_of_the_examples(name: Failure) -> None:
     """Bodies of faults are, word for word, those that were recorded."""
-    assert fault(name).body() == example(f"errors/{name.value}.json")
+    assert failure(name).body() == example(f"errors/{name.value}.json")
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_details_of_an_error_travel_over_grpc(
     ga4: Ga4Sandbox, ga4_grpc: Callable[[Ga4Sandbox], BetaAnalyticsDataClient]
 ) -> None:
     """The client sees the reason of a disabled API."""
-    ga4.fail_next("403_api_disabled")
+    ga4.faults.switch_on("ga4.403_api_disabled", times=1)
     with pytest.raises(exceptions.PermissionDenied) as raised:
         ga4_grpc(ga4).get_metadata(name="properties/123456789/metadata")
     assert raised.value.reason == "SERVICE_DISABLED"
@@ -210,7 +210,7 @@ def test_details_of_an_error_travel_over_grpc(
 @pytest.mark.parametrize("fault", ["200_html", "200_cut_json"])
 def test_broken_answers_over_rest(ga4: Ga4Sandbox, send: Send, fault: str) -> None:
     """A 200 that is not JSON, once; then the service answers again."""
-    ga4.fail_next(fault)
+    ga4.faults.switch_on(f"ga4.{fault}", times=1)
     broken = send()
     assert broken.status_code == 200
     with pytest.raises(requests.JSONDecodeError):

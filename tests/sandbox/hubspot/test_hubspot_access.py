@@ -46,8 +46,9 @@ def test_a_token_can_be_revoked_and_replaced_while_serving(
 ) -> None:
     """A revoked token is refused from the next request on; a new one is let in."""
     client.crm.contacts.basic_api.get_page()
-    sandbox.token = None
+    sandbox.faults.switch_on("hubspot.401")
     assert _refused(client.crm.contacts.basic_api.get_page).status == 401
+    sandbox.faults.switch_off("hubspot.401")
     sandbox.token = "pat-na1-new"
     assert _refused(client.crm.contacts.basic_api.get_page).status == 401
     renewed = HubSpot(access_token="pat-na1-new", host=sandbox.url)

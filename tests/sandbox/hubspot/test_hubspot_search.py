@@ -236,8 +236,9 @@ def test_a_lagging_index_shows_what_was(
     """Within the lag, search has the former content; the list has the new one at once."""
     now = datetime(2026, 4, 1, tzinfo=UTC)
     account.clock = lambda: now
-    account.search_lag = timedelta(minutes=10)
-    client = connect(serve(account))
+    sandbox = serve(account)
+    sandbox.faults.switch_on("hubspot.index_lag", seconds=600)
+    client = connect(sandbox)
     account.update("contacts", 101, {"city": "Rome"})
     account.update("contacts", 101, {"city": "Oslo"})
     account.archive("contacts", 102)
