@@ -126,9 +126,9 @@ def test_a_doubt_reaches_every_place_and_goes_with_the_report(
 ) -> None:
     """Scenarios 21 and 26: a flag stands everywhere, and a clean report takes it off as a revision."""
     for flag in ("sampled", "thresholded", "other_row", "truncated"):
-        ga4.degrade(flag)
+        ga4.faults.switch_on(f"ga4.{flag}")
         result = run(company.project)
-        ga4.restore()
+        ga4.faults.switch_off()
         assert result.success
         assert current(store, "sessions").quality == tuple(sorted([flag, "provisional"]))
         assert f"{flag}: {flag_in_words(flag)}" in notes(store, company.project, "sessions")
@@ -158,7 +158,8 @@ def test_a_hidden_metric_publishes_no_zero(company: Any, ga4: Ga4Sandbox, store:
     assert run(company.project).success
     good = current(store, "revenue")
     assert (good.value, good.freshness) == (125, "fresh")
-    ga4.degrade("blocked_metric", metric="purchaseRevenue")
+    ga4.faults.switch_on("ga4.blocked_metric", metric="purchaseRevenue")
+    ga4.faults.switch_on("ga4.schema_restriction", metric="purchaseRevenue")
     result = run(company.project)
     assert not result.success
     assert shown(result, "web/report") == "blocked_metric, schema_restricted"
@@ -170,7 +171,7 @@ def test_a_hidden_metric_publishes_no_zero(company: Any, ga4: Ga4Sandbox, store:
     told = notes(store, company.project, "revenue")
     assert any(text.startswith("blocked_metric: the GA4 property") for text in told)
     assert current(store, "sessions").freshness == "fresh"
-    ga4.restore()
+    ga4.faults.switch_off()
     assert run(company.project).success
     back = current(store, "revenue")
     assert (back.freshness, back.quality, back.error) == ("fresh", ("provisional",), None)
@@ -184,7 +185,7 @@ def test_rows_held_back_altogether_are_no_zero(
     ga4.replace_sessions(few)
     assert run(company.project).success
     assert current(store, "sessions").value == 4
-    ga4.degrade("thresholded")
+    ga4.faults.switch_on("ga4.thresholded")
     assert not run(company.project).success
     kept = current(store, "sessions")
     assert (kept.value, kept.freshness) == (4, "failed")
