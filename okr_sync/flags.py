@@ -36,6 +36,9 @@ _NOTE, _DOUBT, _REFUSED = Weight.NOTE, Weight.DOUBT, Weight.REFUSED
 FLAGS: Final[dict[str, Flag]] = {
     # the day
     "provisional": Flag("the day can still change: its settling time has not passed", _NOTE),
+    "restated": Flag(
+        "more or less than was first reported of the day: the source has restated it", _NOTE, "0.12"
+    ),
     # records
     "below_min_n": Flag("fewer than `min_n` records: there is no score", _NOTE),
     "immature": Flag(
@@ -78,7 +81,7 @@ FLAGS: Final[dict[str, Flag]] = {
     # people
     "override": Flag("a person set the value", _NOTE),
     # GA4
-    "restated": Flag(
+    "changed_late": Flag(
         "GA4 changed a figure later than two days after its day or window had ended", _NOTE
     ),
     "property_time_zone": Flag("GA4 counts days in this time zone", _NOTE, "Europe/Berlin"),
@@ -103,7 +106,7 @@ def flag_in_words(flag: str) -> str:
     known = FLAGS.get(name)
     if known is None:
         return "noted by the source"
-    if name == "immature":
+    if name in ("immature", "restated"):
         return f"{Decimal(detail) * 100:,.0f}% {known.words}"
     if detail.isdigit():
         return f"{detail} {known.words}"

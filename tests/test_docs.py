@@ -17,6 +17,8 @@ PUBLISHED = (
     "objective",
     "key_result_current",
     "key_result_history",
+    "key_result_goal",
+    "key_result_rename",
     "metric_value",
     "sync_run",
     "source_pull",

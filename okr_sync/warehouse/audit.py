@@ -19,7 +19,7 @@ from okr_sync.warehouse.tables import (
     sync_run,
 )
 
-_BOOKKEEPING = frozenset({"revision", "recorded_at", "superseded_at", "run_id", "origin"})
+_BOOKKEEPING = frozenset({"revision", "recorded_at", "superseded_at", "run_id", "origin", "cause"})
 _MEASURES = (
     "value",
     "numerator",

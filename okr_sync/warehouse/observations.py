@@ -5,7 +5,7 @@ written (publish, evaluations).
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from okr_sync.metrics.measurement import Measurement
@@ -58,6 +58,9 @@ class KeyResultObservation:
 
     `quality` holds all flags, with `provisional`, in place of the measurement's. A measurement
     without a value is an observation too. `origin` is automatic, backfill, override or manual.
+    `baseline` and `target` are those that it was judged by. `ended_at` is when the day was over, None
+    where nothing can be in progress. `other_goals` are the hashes that the same definition has with
+    the goals of other days. From `restated_from` on, a share, a restatement is flagged; None: never.
     """
 
     key_result_id: str
@@ -71,6 +74,11 @@ class KeyResultObservation:
     quality: tuple[str, ...]
     origin: str
     definition_hash: str
+    baseline: Decimal | None = None
+    target: Decimal | None = None
+    ended_at: datetime | None = None
+    other_goals: frozenset[str] = frozenset()
+    restated_from: Decimal | None = None
 
 
 @dataclass(frozen=True)

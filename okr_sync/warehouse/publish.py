@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, select, update
 
 from okr_sync.metrics.measurement import MetricObservation
+from okr_sync.warehouse.causes import explain_changes, first_cause, keep_restated
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.current import mark_failed, refresh_current
 from okr_sync.warehouse.definitions import write_changed
@@ -54,13 +56,14 @@ _BATCH = 20_000  # rows held in memory at once: a long backfill has a million
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One added revision: what the number was and is; revision 1 had no number before."""
+    """One added revision: what the number was and is, and why; revision 1 had no number before."""
 
     key_result_id: str
     as_of: date
     old_value: Decimal | None
     new_value: Decimal | None
     revision: int
+    cause: str
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ def publish(
             write_changed(connection, key_result, defined_rows, ignored=("config_hash",))
         for batch in _batches(observed):
             rows = [_history_row(one) for one in batch]
+            by_key = {(one.key_result_id, one.as_of): one for one in batch}
             recorded = append_revisions(
                 connection,
                 key_result_history,
@@ -129,6 +133,8 @@ def publish(
                 recorded_at=published_at,
                 run_id=run_id,
                 turn=turn,
+                carry=keep_restated,
+                explain=partial(explain_changes, connection, observed=by_key),
             )
             refresh_current(
                 connection,
@@ -178,7 +184,10 @@ def _note(
         counts["new" if one.before is None else "revised"] += 1
         outcomes[name] = "ok"
         old_value = None if one.before is None else one.before["value"]
-        changes.append(Change(name, one.row["as_of"], old_value, one.row["value"], one.revision))
+        row = one.row
+        changes.append(
+            Change(name, row["as_of"], old_value, row["value"], one.revision, row["cause"])
+        )
 
 
 def _count(
@@ -251,6 +260,9 @@ def _history_row(one: KeyResultObservation) -> Row:
         "status": one.status,
         "is_final": one.is_final,
         "origin": one.origin,
+        "cause": first_cause(one.origin).value,
+        "baseline": one.baseline,
+        "target": one.target,
         "quality": tuple(sorted(set(one.quality))),
         "definition_hash": one.definition_hash,
     }

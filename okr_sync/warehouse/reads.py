@@ -86,7 +86,11 @@ class StatusRow:
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One revision of a key result's number for one day: the columns of `key_result_history`."""
+    """One revision of a key result's number for one day: the columns of `key_result_history`.
+
+    `baseline` and `target` are those that it was judged by; they and `cause` are None in revisions
+    from before okr-sync kept them.
+    """
 
     key_result_id: str
     as_of: date
@@ -99,8 +103,11 @@ class HistoryRow:
     score: Decimal | None
     expected_progress: Decimal | None
     status: str
+    baseline: Decimal | None
+    target: Decimal | None
     is_final: bool
     origin: str
+    cause: str | None
     quality: tuple[str, ...]
     definition_hash: str
     recorded_at: datetime

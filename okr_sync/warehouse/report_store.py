@@ -28,9 +28,9 @@ from okr_sync.warehouse.upsert import upsert
 
 PROCESSING = timedelta(hours=48)
 """How long GA4 takes to process a day (support.google.com/analytics/answer/11198161): a figure that
-changes later than that has been restated."""
+changes later than that was final for GA4 itself."""
 
-RESTATED = "restated"
+CHANGED_LATE = "changed_late"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def replace_days(
     """Make the days first_day..last_day (inclusive) of these metrics what a complete report said.
 
     `figures` is by metric; a day that is absent from it is stored as an explicit 0. A figure that
-    GA4 changed after it had processed the day is flagged `restated` from then on. Raises SourceError for a value that millionths in a BIGINT can't hold.
+    GA4 changed after it had processed the day is flagged `changed_late` from then on. Raises SourceError for a value that millionths in a BIGINT can't hold.
     """
     table = source_report_day
     stored = {
@@ -127,7 +127,7 @@ def replace_days(
             quality = daily.quality
             if before is not None:
                 is_other = before.value_micros != micros
-                quality = _with_restated(before, is_other, quality, day, zone)
+                quality = _with_late_change(before, is_other, quality, day, zone)
             rows.append(
                 {
                     "source": key.source,
@@ -151,7 +151,7 @@ def put_windows(
 ) -> None:
     """Store figures of exact windows, each replacing what was known of the same window.
 
-    One that GA4 changed after it had processed the window's last day is flagged `restated`.
+    One that GA4 changed after it had processed the window's last day is flagged `changed_late`.
     """
     # A key must not come twice in one statement: the last one counts.
     latest = {(each.metric, each.first_day, each.last_day): each for each in figures}
@@ -178,7 +178,7 @@ def put_windows(
         if before is None:
             return each.quality
         is_other = before.value != each.value
-        return _with_restated(before, is_other, each.quality, each.last_day, zone)
+        return _with_late_change(before, is_other, each.quality, each.last_day, zone)
 
     upsert(
         connection,
@@ -205,19 +205,19 @@ def _zone(connection: Connection, key: ReportKey) -> ZoneInfo:
     return ZoneInfo("UTC") if account is None else account.zone
 
 
-def _with_restated(
+def _with_late_change(
     before: Any, is_other: bool, quality: tuple[str, ...], last_day: date, zone: ZoneInfo
 ) -> tuple[str, ...]:
-    """The flags of a figure that replaces the stored row `before`, with `restated` where GA4 took its word back.
+    """The flags of a figure that replaces the stored row `before`, with `changed_late` where GA4 took its word back.
 
     A figure that was less than exact before or is now doesn't count: nobody had been told otherwise.
     """
-    if RESTATED not in before.quality:
+    if CHANGED_LATE not in before.quality:
         settled_at = local_midnight(last_day + timedelta(days=1), zone) + PROCESSING
         doubts = weighing((*before.quality, *quality), Weight.DOUBT)
         if not is_other or doubts or before.read_at < settled_at:
             return quality
-    return tuple(sorted({*quality, RESTATED}))
+    return tuple(sorted({*quality, CHANGED_LATE}))
 
 
 def days_present(

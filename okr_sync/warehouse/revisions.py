@@ -4,7 +4,7 @@ Belongs here: the bitemporal rule, for any table with `revision`, `recorded_at`,
 `run_id`. Does not belong here: which numbers those are (publish).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,14 @@ class Recorded:
         return self.before is None or self.before["revision"] != self.revision
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A row that differs from the latest revision of its key, `before`."""
+
+    row: Row
+    before: Row
+
+
 def append_revisions(
     connection: Connection,
     table: Table,
@@ -45,12 +53,16 @@ def append_revisions(
     recorded_at: datetime,
     run_id: str,
     turn: Turn,
+    carry: Callable[[Row, Row], None] | None = None,
+    explain: Callable[[Sequence[Changed]], None] | None = None,
 ) -> list[Recorded]:
     """Add a revision for each row whose `compared` columns differ from its latest revision.
 
     `rows` have the table's columns without revision, times and run; a key comes once. The caller's
     transaction must be the only one that appends. The earlier revision's `superseded_at` is the
     only thing that is ever changed in it. What a newer run than `turn`'s has said is left alone.
+    `carry` may take over into a row, before it is compared, what only the latest revision knows;
+    `explain` may complete the rows that have changed before they are written.
     """
     keys = [column.name for column in table.primary_key if column.name != "revision"]
     latest = _latest(connection, table, keys, rows)
@@ -58,10 +70,13 @@ def append_revisions(
     unchanged: list[Row] = []
     results: list[Recorded] = []
     added: list[Row] = []
+    changed: list[Changed] = []
     superseded: list[Row] = []
     for row in rows:
         key = tuple(row[name] for name in keys)
         before = latest.get(key)
+        if before is not None and carry is not None:
+            carry(row, before)
         if before is None:
             at, revision = recorded_at, 1
         elif before["run_id"] in turn.newer or series_day(row, keys) in confirmed:
@@ -78,8 +93,12 @@ def append_revisions(
                 {f"key_{name}": row[name] for name in keys}
                 | {"key_revision": before["revision"], "at": at}
             )
-        added.append(row | {"revision": revision, "recorded_at": at, "run_id": run_id})
+            changed.append(Changed(row, before))
+        row |= {"revision": revision, "recorded_at": at, "run_id": run_id}
+        added.append(row)
         results.append(Recorded(row, before, revision))
+    if explain is not None:
+        explain(changed)
     if superseded:
         statement = update(table).values(superseded_at=bindparam("at"))
         for name in (*keys, "revision"):

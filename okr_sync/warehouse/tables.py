@@ -38,6 +38,12 @@ def _measures() -> list[Column[object]]:
     ]
 
 
+def _key_result_id() -> Column[str]:
+    """Part of a key. A key result that is renamed takes its rows along, and nothing else changes them."""
+    key = ForeignKey("key_result.key_result_id", onupdate="CASCADE")
+    return Column("key_result_id", String(200), key, primary_key=True)
+
+
 # --- published -----------------------------------------------------------------------------------
 
 objective = Table(
@@ -79,7 +85,7 @@ key_result = Table(
 key_result_current = Table(
     "key_result_current",
     metadata,
-    Column("key_result_id", String(200), ForeignKey("key_result.key_result_id"), primary_key=True),
+    _key_result_id(),
     *_measures(),
     Column("freshness", String(16), nullable=False),
     Column("quality", FlagList, nullable=False),
@@ -94,17 +100,55 @@ key_result_current = Table(
 key_result_history = Table(
     "key_result_history",
     metadata,
-    Column("key_result_id", String(200), ForeignKey("key_result.key_result_id"), primary_key=True),
+    _key_result_id(),
     Column("as_of", Date, primary_key=True),
     Column("revision", Integer, primary_key=True),
     *_measures(),
+    Column("baseline", ExactDecimal),  # by which it was judged, as `target`
+    Column("target", ExactDecimal),
     Column("is_final", Boolean, nullable=False),
     Column("origin", String(16), nullable=False),
+    Column("cause", String(24)),  # why there is this revision (causes); null: before 0005
     Column("quality", FlagList, nullable=False),
     Column("definition_hash", String(64), nullable=False),
     Column("recorded_at", UtcDateTime, nullable=False),
     Column("superseded_at", UtcDateTime),
     Column("run_id", String(64), nullable=False),
+)
+
+key_result_goal = Table(
+    "key_result_goal",
+    metadata,
+    _key_result_id(),
+    Column(
+        "change", Integer, primary_key=True
+    ),  # from 1; of those that reach a day, the last counts
+    Column("effective_from", Date, nullable=False),
+    Column("goal_kind", String(20), nullable=False),
+    Column("baseline", ExactDecimal),
+    Column("target", ExactDecimal),
+    Column("low", ExactDecimal),
+    Column("high", ExactDecimal),
+    Column("baseline_is_measured", Boolean, nullable=False),
+    Column(
+        "target_share", ExactDecimal
+    ),  # of a target that is a share more or less of the baseline
+    Column("commitment", String(20), nullable=False),
+    Column("pace", String(20), nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("config_hash", String(64), nullable=False),
+    Column("run_id", String(64), nullable=False),
+)
+
+key_result_rename = Table(
+    "key_result_rename",
+    metadata,
+    Column("rename_id", Integer, primary_key=True, autoincrement=False),
+    Column("old_id", String(200), nullable=False),
+    Column("new_id", String(200), nullable=False),
+    Column("renamed_at", UtcDateTime, nullable=False),
+    Column("config_hash", String(64), nullable=False),
+    Column("token", BigInteger, nullable=False),  # of the newest run that began before it
 )
 
 metric_value = Table(

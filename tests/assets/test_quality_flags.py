@@ -202,13 +202,13 @@ def test_a_figure_that_ga4_takes_back_is_restated(
     ga4.replace_sessions(rows.iloc[:-4])
     assert run(company.project, at=late).success
     row = current(store, "sessions")
-    assert (row.value, row.quality) == (46, ("restated",))
-    assert current(store, "visitors").quality == ("restated",)
+    assert (row.value, row.quality) == (46, ("changed_late",))
+    assert current(store, "visitors").quality == ("changed_late",)
     assert [(one.value, one.quality) for one in revisions(store, "sessions")] == [
         (50, ()),
-        (46, ("restated",)),
+        (46, ("changed_late",)),
     ]
     # It stays with the day, whatever the next look finds.
     assert run(company.project, at=late).success
-    assert current(store, "sessions").quality == ("restated",)
+    assert current(store, "sessions").quality == ("changed_late",)
     assert len(revisions(store, "sessions")) == 2

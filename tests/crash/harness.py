@@ -287,7 +287,8 @@ def do_split_publish(url: str) -> None:
 def history_row(one: KeyResultObservation) -> dict[str, Any]:
     measured = ("value", "numerator", "denominator", "sample_size")
     row = {name: getattr(one.measurement, name) for name in measured}
-    return row | {name: value for name, value in vars(one).items() if name != "measurement"}
+    columns = {column.name for column in key_result_history.columns}
+    return row | {name: value for name, value in vars(one).items() if name in columns}
 
 
 def do_backfill(url: str) -> None:

@@ -302,6 +302,8 @@ def test_a_warehouse_of_the_first_version_keeps_its_numbers(warehouse_url: str) 
     """0002 on a database with data: rows, targets and references stay, and a target may be null."""
     engine = open_warehouse(warehouse_url).engine
     with engine.begin() as connection:
+        for view in inspect(connection).get_view_names():
+            connection.execute(text(f"DROP VIEW {view}"))
         for table in reversed(metadata.sorted_tables):
             connection.execute(text(f"DROP TABLE {table.name}"))
         connection.execute(text(f"DROP TABLE {VERSION_TABLE}"))
