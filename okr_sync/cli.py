@@ -242,6 +242,11 @@ def sync(
 @main.command()
 @click.argument("key_results", nargs=-1, metavar="[KEY_RESULT]...")
 @click.option("--as-of", type=_Day(), help="Show the numbers of this day instead of the current.")
+@click.option(
+    "--as-known-on",
+    type=_Day(),
+    help="Show what was believed at the end of this day, instead of what is known now.",
+)
 @project_option
 @json_option
 @click.pass_context
@@ -249,13 +254,14 @@ def status(
     ctx: click.Context,
     key_results: tuple[str, ...],
     as_of: date | None,
+    as_known_on: date | None,
     folder: Path,
     as_json: bool,
 ) -> None:
     """Show where the key results stand."""
     from okr_sync.commands.status import run_status
 
-    ctx.exit(run_status(folder, key_results, as_of, as_json))
+    ctx.exit(run_status(folder, key_results, as_of, as_known_on, as_json))
 
 
 @main.command()

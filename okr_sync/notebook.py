@@ -22,7 +22,7 @@ from okr_sync.commands.choose import choose_key_results, choose_measured
 from okr_sync.commands.explaining import explanation_lines
 from okr_sync.commands.preview import observation_object
 from okr_sync.commands.previewing import Preview, preview_of
-from okr_sync.commands.project_warehouse import opened
+from okr_sync.commands.project_warehouse import end_of_day, opened
 from okr_sync.commands.records import RecordRow, record_rows
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import load_project
@@ -73,16 +73,30 @@ class NotebookProject:
     def __repr__(self) -> str:
         return f"okr_sync.open_project({str(self._folder)!r})"
 
-    def status(self, as_of: "str | date | None" = None) -> pd.DataFrame:
-        """Every key result with its number, indexed by `key_result_id`: as `okr-sync status`."""
-        with opened(self._folder) as (_, warehouse):
-            rows = status(warehouse, now=datetime.now(UTC), as_of=_day(as_of))
+    def status(
+        self, as_of: "str | date | None" = None, as_known_on: "str | date | None" = None
+    ) -> pd.DataFrame:
+        """Every key result with its number, indexed by `key_result_id`: as `okr-sync status`.
+
+        With `as_known_on` it is what was known at that day's end: "what did we believe on Monday?"
+        """
+        with opened(self._folder) as (bundle, warehouse):
+            rows = status(
+                warehouse,
+                now=datetime.now(UTC),
+                as_of=_day(as_of),
+                as_known_on=_known_at(bundle, as_known_on),
+            )
         return _frame(StatusRow, rows, ["key_result_id"])
 
-    def history(self, key_result: str) -> pd.DataFrame:
-        """Every revision of a key result's numbers, indexed by `as_of` and `revision`."""
+    def history(self, key_result: str, as_known_on: "str | date | None" = None) -> pd.DataFrame:
+        """Every revision of a key result's numbers, indexed by `as_of` and `revision`.
+
+        With `as_known_on`, of each day only the one that was known at that day's end.
+        """
         with opened(self._folder) as (bundle, warehouse):
-            rows = history(warehouse, _measured(warehouse, bundle, key_result))
+            name = _measured(warehouse, bundle, key_result, even_retired=True)
+            rows = history(warehouse, name, as_known_on=_known_at(bundle, as_known_on))
         return _frame(HistoryRow, rows, ["as_of", "revision"])
 
     def preview(
@@ -155,9 +169,16 @@ _PREVIEW_COLUMNS = (
 )
 
 
-def _measured(warehouse: Warehouse, bundle: Bundle, key_result: str) -> str:
-    known = {row.key_result_id for row in status(warehouse, now=datetime.now(UTC))}
-    return choose_measured(key_result, known, bundle)
+def _measured(
+    warehouse: Warehouse, bundle: Bundle, key_result: str, *, even_retired: bool = False
+) -> str:
+    rows = status(warehouse, now=datetime.now(UTC), even_retired=even_retired)
+    return choose_measured(key_result, {row.key_result_id for row in rows}, bundle)
+
+
+def _known_at(bundle: Bundle, given: "str | date | None") -> datetime | None:
+    day = _day(given)
+    return None if day is None else end_of_day(bundle.project, day)
 
 
 def _day(given: "str | date | None") -> date | None:

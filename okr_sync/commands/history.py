@@ -4,10 +4,9 @@ Belongs here: the table. Does not belong here: reading the warehouse (warehouse.
 """
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 import click
 from rich.table import Table
@@ -15,20 +14,17 @@ from rich.table import Table
 from okr_sync.commands.choose import choose_measured
 from okr_sync.commands.console import is_narrow, output
 from okr_sync.commands.numbers import show_number, show_percent
-from okr_sync.commands.project_warehouse import opened
-from okr_sync.metrics.windows import local_midnight
+from okr_sync.commands.project_warehouse import end_of_day, opened
 from okr_sync.warehouse.reads import HistoryRow, history, status, to_jsonable
 
 
 def run_history(folder: Path, key_result: str, as_known_on: date | None, as_json: bool) -> int:
     """Print the history of one key result; `as_known_on` is a day in the project's time zone."""
     with opened(folder) as (bundle, warehouse):
-        rows_by_id = {row.key_result_id: row for row in status(warehouse, now=datetime.now(UTC))}
+        known = status(warehouse, now=datetime.now(UTC), even_retired=True)
+        rows_by_id = {row.key_result_id: row for row in known}
         key_result_id = choose_measured(key_result, rows_by_id, bundle)
-        known_at = None
-        if as_known_on is not None:
-            zone = ZoneInfo(bundle.project.time_zone)
-            known_at = local_midnight(as_known_on + timedelta(days=1), zone)
+        known_at = None if as_known_on is None else end_of_day(bundle.project, as_known_on)
         rows = history(warehouse, key_result_id, as_known_on=known_at)
     if as_json:
         click.echo(json.dumps([to_jsonable(row) for row in rows], indent=2))
@@ -40,7 +36,7 @@ def run_history(folder: Path, key_result: str, as_known_on: date | None, as_json
     return 0
 
 
-_NARROW_COLUMNS = ("As of", "Rev.", "Value", "Progress", "Status", "Recorded", "Notes")
+_NARROW_COLUMNS = ("As of", "Rev.", "Value", "Progress", "Status", "Recorded", "Cause", "Notes")
 _NUMBERS = ("Value", "Numerator", "Denominator", "Sample", "Progress")
 
 
@@ -70,6 +66,12 @@ def _cells(row: HistoryRow, unit: str | None, time_format: str) -> dict[str, str
         "Status": row.status.replace("_", " "),
         "Final": "yes" if row.is_final else "no",
         "Recorded": row.recorded_at.strftime(time_format),
-        "Origin": row.origin,
+        "Cause": _cause(row),
         "Notes": ", ".join([*row.quality, *(["superseded"] if row.superseded_at else [])]),
     }
+
+
+def _cause(row: HistoryRow) -> str:
+    """Why there is the revision, with where its number comes from if that doesn't say it."""
+    cause = (row.cause or "not recorded").replace("_", " ")
+    return cause if row.origin in ("automatic", row.cause) else f"{cause} ({row.origin})"

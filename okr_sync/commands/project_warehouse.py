@@ -7,11 +7,15 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import load_project
+from okr_sync.config.models import Project
 from okr_sync.errors import NoWarehouseError
+from okr_sync.metrics.windows import local_midnight
 from okr_sync.warehouse.address import warehouse_url
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 
@@ -41,6 +45,11 @@ def opened_or_temporary(bundle: Bundle) -> Iterator[tuple[Warehouse, bool]]:
             warehouse = open_warehouse(f"sqlite:///{folder}/warehouse.sqlite")
         until_done.callback(warehouse.close)
         yield warehouse, is_temporary
+
+
+def end_of_day(project: Project, day: date) -> datetime:
+    """The instant at which a day of the project's time zone is over: what was known by then counts."""
+    return local_midnight(day + timedelta(days=1), ZoneInfo(project.time_zone))
 
 
 def _open(bundle: Bundle, migrate: bool) -> Warehouse:

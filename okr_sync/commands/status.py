@@ -18,7 +18,7 @@ from rich.text import Text
 from okr_sync.commands.choose import choose_measured
 from okr_sync.commands.console import is_narrow, output
 from okr_sync.commands.numbers import show_number, show_percent
-from okr_sync.commands.project_warehouse import opened
+from okr_sync.commands.project_warehouse import end_of_day, opened
 from okr_sync.config.bundle import Bundle
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.reads import StatusRow, status, to_jsonable
@@ -35,11 +35,23 @@ _COLOURS = {
 _BAR_CELLS = 10
 
 
-def run_status(folder: Path, key_results: Sequence[str], as_of: date | None, as_json: bool) -> int:
-    """Print the status; exit status 1 if any key result shown is failed or quarantined."""
+def run_status(
+    folder: Path,
+    key_results: Sequence[str],
+    as_of: date | None,
+    as_known_on: date | None,
+    as_json: bool,
+) -> int:
+    """Print the status; exit status 1 if any key result shown is failed or quarantined.
+
+    With `as_known_on`, a day in the project's time zone, it is the status as it was known at that
+    day's end; what fails now doesn't belong to it.
+    """
     with opened(folder) as (bundle, warehouse):
-        rows = status(warehouse, now=datetime.now(UTC), as_of=as_of)
-        unpublished = quarantined_without(rows, bundle)
+        known_at = None if as_known_on is None else end_of_day(bundle.project, as_known_on)
+        now = datetime.now(UTC)
+        rows = status(warehouse, now=now, as_of=as_of, as_known_on=known_at)
+        unpublished = quarantined_without(rows, bundle) if known_at is None else {}
         if key_results:
             known = {*unpublished, *(row.key_result_id for row in rows)}
             chosen = [choose_measured(name, known, bundle) for name in key_results]
@@ -49,6 +61,8 @@ def run_status(folder: Path, key_results: Sequence[str], as_of: date | None, as_
             click.echo(json.dumps([to_jsonable(row) for row in rows], indent=2))
             for name, text in unpublished.items():
                 click.echo(f"{name}: {text}", err=True)
+        elif as_known_on is not None and not rows:
+            click.echo(f"Nothing was known yet at the end of {as_known_on}.")
         else:
             show_status(output(), rows, warehouse, bundle, unpublished)
     return 1 if unpublished or any(row.error for row in rows) else 0

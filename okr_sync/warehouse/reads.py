@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, select, true
 
+from okr_sync.warehouse.as_known import numbers_known, was_known
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import (
@@ -157,17 +158,29 @@ def status(
     now: datetime,
     key_result_ids: Collection[str] | None = None,
     as_of: date | None = None,
+    as_known_on: datetime | None = None,
+    even_retired: bool = False,
 ) -> list[StatusRow]:
     """Every key result that is not retired, with its current number, by team, cycle and id.
 
     With `as_of` the numbers are the latest revisions for that day, `measured_at` is when they were
-    recorded, and a key result without one has no value; freshness and error still say whether the
-    key result is being kept up to date. Unknown ids are left out.
+    recorded, baseline and target are those of that day, and a key result without a number has no
+    value; freshness and error still say whether the key result is being kept up to date.
+
+    With `as_known_on` they are what was known at that instant: of the day `as_of`, or else of the
+    newest day that had a number then. Key results are those that had a number and were not retired
+    then. Whether they were kept up to date is not known: what has a number counts as fresh, and
+    there is no error. Unknown ids are left out.
     """
+    is_present: ColumnElement[bool] = key_result.c.retired_at.is_(None)
+    if as_known_on is not None:
+        is_present |= key_result.c.retired_at > as_known_on
+    if even_retired:
+        is_present = true()
     statement = (
         select(key_result, *_other_columns())
         .select_from(key_result.outerjoin(key_result_current))
-        .where(key_result.c.retired_at.is_(None))
+        .where(is_present)
     )
     with warehouse.read() as connection:
         found = [
@@ -175,7 +188,14 @@ def status(
             for part in _by_ids(statement, key_result_ids)
             for row in connection.execute(part).mappings()
         ]
-        if as_of is not None:
+        if as_known_on is not None:
+            known = numbers_known(connection, as_known_on, as_of, key_result_ids)
+            found = [
+                _as_of_day(row | _UNKNOWN_CARE, known[row["key_result_id"]])
+                for row in found
+                if row["key_result_id"] in known
+            ]
+        elif as_of is not None:
             then = _latest_of_day(connection, as_of, key_result_ids)
             found = [_as_of_day(row, then.get(row["key_result_id"])) for row in found]
     return sorted(
@@ -194,10 +214,7 @@ def history(
     table = key_result_history.c
     statement = select(key_result_history).where(table.key_result_id == key_result_id)
     if as_known_on is not None:
-        statement = statement.where(
-            table.recorded_at <= as_known_on,
-            or_(table.superseded_at.is_(None), table.superseded_at > as_known_on),
-        )
+        statement = statement.where(was_known(as_known_on))
     statement = statement.order_by(table.as_of, table.revision)
     with warehouse.read() as connection:
         return [HistoryRow(**row) for row in connection.execute(statement).mappings()]
@@ -289,12 +306,17 @@ def _latest_of_day(
     }
 
 
+_UNKNOWN_CARE: dict[str, Any] = {"freshness": "fresh", "error": None, "stale_after": None}
+
+
 def _as_of_day(row: dict[str, Any], then: Mapping[Any, Any] | None) -> dict[str, Any]:
     if then is None:
         nothing = dict.fromkeys(_MEASURES) | {"status": "no_data", "quality": (), "is_final": False}
         return row | nothing | {"measured_at": None, "run_id": None}
+    judged_by = {name: then[name] for name in ("baseline", "target") if then[name] is not None}
     return (
         row
+        | judged_by
         | {name: then[name] for name in _MEASURES}
         | {"measured_at": then["recorded_at"], "run_id": then["run_id"]}
     )

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from sqlalchemy import update
+
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.observations import (
     KeyResultFailure,
@@ -46,6 +48,47 @@ def test_status_of_a_past_day_tells_of_failures_now(
     send(failures=[KeyResultFailure(LEADS, "refused")])
     (row,) = status(warehouse, now=noon, as_of=date(2026, 10, 4))
     assert (row.value, row.freshness, row.error) == (Decimal(4), "failed", "refused")
+
+
+def test_status_as_it_was_known(
+    warehouse: Warehouse, observe: Observe, send: Send, define: Define, noon: datetime
+) -> None:
+    """What did we believe on Monday about last quarter: the revisions, days and goals of that instant."""
+    send(
+        observe(LEADS, "2026-10-04", "4", baseline=Decimal(0), target=Decimal(8)),
+        observe(LEADS, "2026-10-05", "5"),
+    )
+    later = {"run_id": "run-2", "at": noon + HOUR}
+    send(observe(LEADS, "2026-10-04", "4.5"), observe(LEADS, "2026-10-06", "6"), **later)
+    send(observe("growth/x", "2026-10-05", "7"), run_id="run-3", at=noon + HOUR)
+    send(failures=[KeyResultFailure(LEADS, "refused")], run_id="run-4", at=noon + 2 * HOUR)
+    with warehouse.write() as connection:
+        gone = update(key_result).where(key_result.c.key_result_id == LEADS)
+        connection.execute(gone.values(retired_at=noon + 2 * HOUR))
+
+    def known(hours: float, as_of: date | None = None) -> list[tuple[str, str, Decimal | None]]:
+        at = noon + hours * HOUR
+        rows = status(warehouse, now=noon, as_of=as_of, as_known_on=at)
+        assert {(row.freshness, row.error) for row in rows} <= {("fresh", None)}
+        return [(row.key_result_id, str(row.as_of), row.value) for row in rows]
+
+    day = date(2026, 10, 4)
+    assert known(-1) == []
+    assert known(0) == [(LEADS, "2026-10-05", Decimal(5))]
+    assert known(0, day) == [(LEADS, "2026-10-04", Decimal(4))]
+    assert known(1) == [
+        (LEADS, "2026-10-06", Decimal(6)),
+        ("growth/x", "2026-10-05", Decimal(7)),
+    ]
+    assert known(1, day) == [
+        (LEADS, "2026-10-04", Decimal("4.5")),
+        ("growth/x", "None", None),
+    ]
+    assert [name for name, _, _ in known(3)] == ["growth/x"]  # retired by then
+    (then,) = status(warehouse, now=noon, as_of=day, as_known_on=noon)
+    assert (then.baseline, then.target) == (0, 8)
+    only = status(warehouse, now=noon, key_result_ids=["growth/x"], as_known_on=noon + HOUR)
+    assert [row.value for row in only] == [7]
 
 
 def test_status_of_chosen_key_results(
