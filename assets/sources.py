@@ -11,7 +11,6 @@ everything downstream of a failed step. So the asset is materialized with `compl
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -91,7 +90,7 @@ def _source_step(bundle: Bundle, source: Source, datasets: Sequence[str]) -> dg.
         connector = connectors.connect(source)
         try:
             for dataset in wanted:
-                need = _still_needed(needs.get(dataset), bundle, source, warehouse)
+                need = _still_needed(needs.get(dataset), bundle, source, warehouse, scope.now)
                 if need is None:
                     reporter.say(f"{dataset}: nothing to read")
                     yield dg.MaterializeResult(
@@ -132,7 +131,7 @@ def _pull(
 
 
 def _still_needed(
-    need: Need | None, bundle: Bundle, source: Source, warehouse: Warehouse
+    need: Need | None, bundle: Bundle, source: Source, warehouse: Warehouse, now: datetime
 ) -> Need | None:
     """The need without what is stored for good; None when nothing of it is left."""
     if not isinstance(need, ReportsNeed) or not isinstance(source, Ga4Source):
@@ -142,8 +141,7 @@ def _still_needed(
         stored = report_account(connection, need.source, need.dataset)
         if stored is None or stored.account != source.property:
             return need  # what is stored, if anything, is another property's
-        zone = stored.time_zone or bundle.project.time_zone
-        trimmed = trim_reports_need(connection, need, revise, ZoneInfo(zone))
+        trimmed = trim_reports_need(connection, need, revise, stored.zone, now)
     return trimmed if trimmed.series or trimmed.exact_windows else None
 
 

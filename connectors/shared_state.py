@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, finalize
 
 import orjson
 from platformdirs import user_state_path
@@ -66,10 +66,10 @@ class _Store:
         self._lock = threading.Lock()
         self._memory: dict[str, bytes] = {}
         self._connection = None if folder is None else _opened(folder / _FILE)
-
-    def __del__(self) -> None:
         if self._connection is not None:
-            self._connection.close()
+            # Not `__del__`: while that runs, another thread could still get this store from `_stores`
+            # and use a connection that is being closed, which brings the process down.
+            finalize(self, self._connection.close)
 
     @contextmanager
     def changing(self, key: str, now: float) -> Iterator[Document]:

@@ -1,17 +1,20 @@
 """Calls to GA4: sent with a time-out, tried again as the shared table says, and counted.
 
-Belongs here: one client for a source, sending, waiting, what is left of quotas. Does not belong
-here: which status means what (connectors.errors) or what the answers say (rows).
+Belongs here: one client for a source, sending, waiting, counting. Does not belong here: quotas (pace),
+which status means what (connectors.errors) or what the answers say (rows).
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from connectors.clock import Clock
 from connectors.endpoints import resolve_endpoint
-from connectors.errors import RetryPolicy, source_error
+from connectors.errors import Action, RetryPolicy, rule_for, source_error
 from connectors.ga4.client import failures, open_client, refusal_of
+from connectors.ga4.pace import THRESHOLD_DIMENSIONS, Ga4Pace
 from connectors.ga4.quality import quota_left
+from connectors.ga4.requests import Report, report_message
+from connectors.pace import LONGEST_WAIT
 from okr_sync.config.models import Ga4Source
 from okr_sync.errors import IncompletePullError, SourceError
 
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
     from google.analytics.data_v1beta import BetaAnalyticsDataClient
 
 TIMEOUT_SECONDS = 60.0
-# Ten answers of 5xx in an hour lock the project out of the property (api facts A4).
+_PLACE_SECONDS = TIMEOUT_SECONDS + 30.0
+# Ten answers of 5xx in an hour lock the project out of the property (quotas).
 GA4_RETRIES = RetryPolicy(tries=4)
 
 T = TypeVar("T")
@@ -30,15 +34,25 @@ class InvalidRequestError(SourceError):
 
 
 class Ga4Calls:
-    """The calls of one source, over one connection; `requests` counts those sent in a pull."""
+    """The calls of one source, over one connection; `requests` counts those sent in a pull.
+
+    All the waiting of one pull together is no longer than LONGEST_WAIT.
+    """
 
     def __init__(
-        self, source: Ga4Source, environ: Mapping[str, str], retries: RetryPolicy = GA4_RETRIES
+        self,
+        source: Ga4Source,
+        environ: Mapping[str, str],
+        retries: RetryPolicy = GA4_RETRIES,
+        clock: Clock | None = None,
     ) -> None:
         self._source = source
         self._environ = environ
         self._retries = retries
+        self._clock = clock or Clock()
         self._client: BetaAnalyticsDataClient | None = None
+        self._pace: Ga4Pace | None = None
+        self._waited = 0.0
         self.requests = 0
         self.quota: dict[str, int] = {}
 
@@ -46,9 +60,10 @@ class Ga4Calls:
         """Begin to count for another pull."""
         self.requests = 0
         self.quota = {}
+        self._waited = 0.0
 
-    def run_reports(self, messages: Sequence[Mapping[str, Any]], reading: str) -> list[Any]:
-        """The raw RunReportResponses to up to five report messages, in their order.
+    def run_reports(self, reports: Sequence[Report], reading: str, offset: int = 0) -> list[Any]:
+        """The raw RunReportResponses to up to five reports, in their order, with rows from `offset` on.
 
         `reading` says for people what is being read. Raises InvalidRequestError for a 400,
         SourceError for another refusal, TransientSourceError where a later run may succeed.
@@ -58,22 +73,27 @@ class Ga4Calls:
             BatchRunReportsResponse,
         )
 
+        messages = [report_message(report, self._source.property, offset) for report in reports]
         request = BatchRunReportsRequest(
-            {"property": f"properties/{self._source.property}", "requests": list(messages)}
+            {"property": f"properties/{self._source.property}", "requests": messages}
         )
         response = self._send(
             lambda client: client.batch_run_reports(request, retry=None, timeout=TIMEOUT_SECONDS),
             reading,
+            reports,
         )
-        reports = list(BatchRunReportsResponse.pb(response).reports)
-        if len(reports) != len(messages):
+        answers = list(BatchRunReportsResponse.pb(response).reports)
+        if len(answers) != len(messages):
             raise IncompletePullError(
                 f"Source {self._source.name}: GA4 was asked for {len(messages)} reports and sent "
-                f"{len(reports)}. Nothing of them was stored; the next run asks again."
+                f"{len(answers)}. Nothing of them was stored; the next run asks again."
             )
-        for report in reports:
-            self.quota = quota_left(self.quota, report.property_quota)
-        return reports
+        for answer in answers:
+            self.quota = quota_left(self.quota, answer.property_quota)
+        if self._pace is not None:
+            last = answers[-1].property_quota
+            self._pace.answered(quota_left({}, last), last.tokens_per_hour.consumed)
+        return answers
 
     def metadata(self) -> Any:
         """The raw Metadata of the property: its dimensions, metrics and what is blocked."""
@@ -92,24 +112,40 @@ class Ga4Calls:
             self._client.transport.close()  # type: ignore[no-untyped-call]
             self._client = None
 
-    def _send(self, call: Callable[["BetaAnalyticsDataClient"], T], reading: str) -> T:
-        endpoint = resolve_endpoint("ga4", self._source.endpoint, self._environ)
+    def _send(
+        self,
+        call: Callable[["BetaAnalyticsDataClient"], T],
+        reading: str,
+        reports: Sequence[Report] = (),
+    ) -> T:
+        source = self._source
+        endpoint = resolve_endpoint("ga4", source.endpoint, self._environ)
         if self._client is None:
-            self._client = open_client(self._source, endpoint, self._environ)
+            self._client = open_client(source, endpoint, self._environ)
+        if self._pace is None:
+            self._pace = Ga4Pace(source.name, endpoint.url, source.property, self._clock)
+        thresholded = sum(not THRESHOLD_DIMENSIONS.isdisjoint(r.where.fields()) for r in reports)
         expected = failures()
-        started = time.monotonic()
+        started = self._clock.monotonic()
         tries = 0
         while True:
             tries += 1
-            self.requests += 1
             try:
-                return call(self._client)
+                with self._pace.request(len(reports), thresholded, _PLACE_SECONDS):
+                    self.requests += 1
+                    return call(self._client)
             except expected as error:
-                refusal = refusal_of(error, self._source, endpoint, reading)
-                wait = self._retries.wait_before_next(refusal, tries, time.monotonic() - started)
-                if wait is None:
+                refusal = refusal_of(error, source, endpoint, reading)
+                spent = self._clock.monotonic() - started
+                wait = self._retries.wait_before_next(refusal, tries, spent)
+                if refusal.status >= 500:
+                    self._pace.server_error()
+                elif rule_for(refusal).action is Action.DEFER:
+                    self._pace.exhausted(refusal)
+                if wait is None or self._waited + wait > LONGEST_WAIT:
                     told = source_error(refusal)
                     if refusal.status == 400:
                         raise InvalidRequestError(told.user_text, told.detail) from error
                     raise told from error
-            time.sleep(wait)
+            self._waited += wait
+            self._clock.sleep(wait)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import Connection
 
 from connectors.base import Progress, PullResult, unwatched
+from connectors.clock import Clock
 from connectors.errors import RetryPolicy
 from connectors.ga4.calls import GA4_RETRIES, Ga4Calls
 from connectors.ga4.quality import blocked_metrics, hidden_metrics, may_be_blocked
@@ -43,9 +44,10 @@ class Ga4Connector:
         source: Ga4Source,
         environ: Mapping[str, str],
         retries: RetryPolicy = GA4_RETRIES,
+        clock: Clock | None = None,
     ) -> None:
         self._source = source
-        self._calls = Ga4Calls(source, environ, retries)
+        self._calls = Ga4Calls(source, environ, retries, clock)
 
     def pull(
         self,
@@ -56,7 +58,8 @@ class Ga4Connector:
     ) -> PullResult:
         """Read every report of the need, prove that each is whole, and store all in one transaction.
 
-        A failed pull stores nothing. A metric that GA4 can't give as it is bound (400) fails no
+        What a pull that fails on the way has read is stored, too, for the next one to go on from
+        (`report_trim`); the dataset is not complete by it, and nothing is published of it. A metric that GA4 can't give as it is bound (400) fails no
         pull: why is recorded for whoever evaluates it (`report_store.refusals`), so that one
         binding's mistake stops no other. So is a metric that GA4 hides from us behind zeros.
         """
@@ -64,25 +67,15 @@ class Ga4Connector:
         self._calls.reset()
         flags: set[str] = set()
         reports = series_reports(need.series) + window_reports(need.exact_windows)
+        reading = Reading()
         try:
-            reading = read_reports(self._calls, self._source.property, reports)
-            blocked = self._blocked(reading.answers)
+            read_reports(self._calls, self._source.property, reports, reading)
+            hidden = blocked_metrics(self._calls.metadata()) if _suspects(reading) else frozenset()
             if reports:
                 with warehouse.write() as connection:
-                    flags = self._store(connection, need, reading, blocked, now)
+                    flags = self._store(connection, need, reading, hidden, now)
         except SourceError as error:
-            return PullResult(
-                source=need.source,
-                dataset=need.dataset,
-                requests=self._calls.requests,
-                rows=0,
-                rows_expected=None,
-                is_complete=False,
-                seconds=time.monotonic() - started,
-                quota=self._calls.quota,
-                error=error.user_text,
-                is_transient=isinstance(error, TransientSourceError),
-            )
+            return self._failed(error, need, reading, warehouse, now, time.monotonic() - started)
         rows = sum(answer.rows for answer in reading.answers)
         progress(rows)
         cursor_from, cursor_to = _instants(reading.answers)
@@ -104,21 +97,36 @@ class Ga4Connector:
         """Give back the connection."""
         self._calls.close()
 
-    def _blocked(self, answers: Iterable[Answer]) -> frozenset[str]:
-        """The metrics that the property blocks: reports show zeros for them, and don't say so.
-
-        One figure that isn't 0 clears a metric, so the property is rarely asked.
-        """
-        suspects: set[str] = set()
-        cleared: set[str] = set()
-        for answer in answers:
-            for metric, metric_type in answer.types.items():
-                if may_be_blocked(metric, metric_type):
-                    figures = (
-                        answer.days[metric] if answer.report.by_day else answer.windows[metric]
-                    )
-                    (cleared if any(figures.values()) else suspects).add(metric)
-        return blocked_metrics(self._calls.metadata()) if suspects - cleared else frozenset()
+    def _failed(
+        self,
+        error: SourceError,
+        need: ReportsNeed,
+        reading: Reading,
+        warehouse: Warehouse,
+        now: datetime,
+        seconds: float,
+    ) -> PullResult:
+        """Keep what was read before the error, without metrics that may be blocked."""
+        suspects = _suspects(reading)
+        reading.answers = [
+            answer for answer in reading.answers if suspects.isdisjoint(answer.report.metrics)
+        ]
+        reading.refusals.clear()
+        if reading.answers:
+            with warehouse.write() as connection:
+                self._store(connection, need, reading, frozenset(), now, is_whole=False)
+        return PullResult(
+            source=need.source,
+            dataset=need.dataset,
+            requests=self._calls.requests,
+            rows=sum(answer.rows for answer in reading.answers),
+            rows_expected=None,
+            is_complete=False,
+            seconds=seconds,
+            quota=self._calls.quota,
+            error=error.user_text,
+            is_transient=isinstance(error, TransientSourceError),
+        )
 
     def _store(
         self,
@@ -127,11 +135,13 @@ class Ga4Connector:
         reading: Reading,
         blocked: frozenset[str],
         now: datetime,
+        *,
+        is_whole: bool = True,
     ) -> set[str]:
         """Store what was read, and return the flags of it."""
         zone, currency = _zone_and_currency(reading.answers)
         account = ReportAccount(self._source.property, zone, currency)
-        record_account(connection, need.source, need.dataset, account, now)
+        record_account(connection, need.source, need.dataset, account, now, is_whole=is_whole)
         refusals = dict(reading.refusals)
         for answer in reading.answers:
             series = answer.report.where.key()
@@ -152,9 +162,11 @@ class Ga4Connector:
         ).items():
             put_windows(connection, ReportKey(need.source, need.dataset, series), windows, now)
         asked: dict[str, set[str]] = {}
+        for answer in () if is_whole else reading.answers:
+            asked.setdefault(answer.report.where.key(), set()).update(answer.report.metrics)
         wanted = [(each.where.key(), each.metrics) for each in need.series]
         wanted += [(each.where.key(), each.metrics) for each in need.exact_windows]
-        for series, names in wanted:
+        for series, names in wanted if is_whole else ():
             asked.setdefault(series, set()).update(names)
         for series, metrics in asked.items():
             refused = {
@@ -171,6 +183,21 @@ class Ga4Connector:
             for flag in answer.flags_of(metric)
         }
         return flags.union(*(refusal.quality for refusal in refusals.values()))
+
+
+def _suspects(reading: Reading) -> frozenset[str]:
+    """The metrics that the property may block: reports show zeros for them, and don't say so.
+
+    One figure that isn't 0 clears a metric, so the property is rarely asked.
+    """
+    suspects: set[str] = set()
+    cleared: set[str] = set()
+    for answer in reading.answers:
+        for metric, metric_type in answer.types.items():
+            if may_be_blocked(metric, metric_type):
+                figures = answer.days[metric] if answer.report.by_day else answer.windows[metric]
+                (cleared if any(figures.values()) else suspects).add(metric)
+    return frozenset(suspects - cleared)
 
 
 def _zone_and_currency(answers: Iterable[Answer]) -> tuple[str | None, str | None]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.ga4.calls import Ga4Calls
 from connectors.ga4.client import credential_name
-from connectors.ga4.requests import DayRange, Report, report_message
+from connectors.ga4.requests import DayRange, Report
 from connectors.health import Finding, Level, failed
 from okr_sync.config.models import Ga4Source
 from okr_sync.config.where import Where
@@ -27,7 +27,7 @@ def look(source: Ga4Source, environ: Mapping[str, str]) -> list[Finding]:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
         days = DayRange(yesterday, yesterday)
         report = Report(Where(), ("sessions",), (days,), by_day=False)
-        calls.run_reports([report_message(report, source.property)], f"property {source.property}")
+        calls.run_reports([report], f"property {source.property}")
     except SourceError as error:
         return [failed(subject, error.user_text)]
     finally:

@@ -10,7 +10,7 @@ from typing import Any
 
 from connectors.ga4.calls import Ga4Calls, InvalidRequestError
 from connectors.ga4.requests import Report, batches, report_message
-from connectors.ga4.rows import Answer, assemble, read_page
+from connectors.ga4.rows import Answer, Page, assemble, first_days, read_page
 from okr_sync.errors import IncompletePullError, SourceError
 from okr_sync.warehouse.report_store import FigureRefusal
 
@@ -20,20 +20,25 @@ READS = 3
 
 @dataclass
 class Reading:
-    """What was read: whole reports, and (series, metric) → why GA4 won't answer that."""
+    """What was read: whole reports, and (series, metric) → why GA4 won't answer that.
+
+    After an error it holds what had been whole before: reports, and the days of a report by day whose
+    pages had come.
+    """
 
     answers: list[Answer] = field(default_factory=list)
     refusals: dict[tuple[str, str], FigureRefusal] = field(default_factory=dict)
 
 
-def read_reports(calls: Ga4Calls, property_id: str, reports: Sequence[Report]) -> Reading:
-    """Every report, whole.
+def read_reports(
+    calls: Ga4Calls, property_id: str, reports: Sequence[Report], reading: Reading
+) -> None:
+    """Read every report, whole, into `reading`.
 
     A 400 names something that can't be asked for. The reports of its batch are then asked one by
     one, and the metrics of a refused report too, so that one binding's mistake stops no other.
     Raises SourceError for any other failure.
     """
-    reading = Reading()
     sendable: list[Report] = []
     for report in reports:
         try:
@@ -50,8 +55,7 @@ def read_reports(calls: Ga4Calls, property_id: str, reports: Sequence[Report]) -
                 _read_alone(calls, property_id, report, reading)
         else:
             for report, first in zip(batch, firsts, strict=True):
-                reading.answers.append(_whole(calls, property_id, report, first))
-    return reading
+                _read_on(calls, property_id, report, first, reading)
 
 
 def _read_alone(calls: Ga4Calls, property_id: str, report: Report, reading: Reading) -> None:
@@ -65,7 +69,7 @@ def _read_alone(calls: Ga4Calls, property_id: str, report: Report, reading: Read
         for metric in report.metrics:
             _read_alone(calls, property_id, report.with_metrics([metric]), reading)
     else:
-        reading.answers.append(_whole(calls, property_id, report, first))
+        _read_on(calls, property_id, report, first, reading)
 
 
 def _refuse(reading: Reading, report: Report, error: SourceError) -> None:
@@ -73,11 +77,14 @@ def _refuse(reading: Reading, report: Report, error: SourceError) -> None:
         reading.refusals[report.where.key(), metric] = FigureRefusal(error.user_text)
 
 
-def _whole(calls: Ga4Calls, property_id: str, report: Report, first: Any) -> Answer:
+def _read_on(
+    calls: Ga4Calls, property_id: str, report: Report, first: Any, reading: Reading
+) -> None:
     """All pages of a report whose first response is known, read again if they don't fit."""
     for attempt in range(1, READS + 1):
+        pages: list[Page] = []
         try:
-            pages = [read_page(first, report)]
+            pages.append(read_page(first, report))
             while (
                 0 < pages[-1].rows
                 and sum(page.rows for page in pages) < pages[0].row_count
@@ -86,19 +93,23 @@ def _whole(calls: Ga4Calls, property_id: str, report: Report, first: Any) -> Ans
                 offset = sum(page.rows for page in pages)
                 (following,) = _pages(calls, property_id, [report], offset)
                 pages.append(read_page(following, report))
-            return assemble(report, pages)
+            reading.answers.append(assemble(report, pages))
+            return
         except IncompletePullError:
             if attempt == READS:
                 raise
+        except SourceError:
+            begun = first_days(report, pages)
+            if begun is not None:
+                reading.answers.append(begun)
+            raise
         (first,) = _pages(calls, property_id, [report])
-    raise AssertionError("a report is read at least once")
 
 
 def _pages(
     calls: Ga4Calls, property_id: str, reports: Sequence[Report], offset: int = 0
 ) -> list[Any]:
-    messages = [report_message(report, property_id, offset) for report in reports]
-    return calls.run_reports(messages, _told(reports, property_id))
+    return calls.run_reports(reports, _told(reports, property_id), offset)
 
 
 def _told(reports: Sequence[Report], property_id: str) -> str:

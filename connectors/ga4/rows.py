@@ -8,7 +8,7 @@ row (api facts C).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -152,6 +152,20 @@ def assemble(report: Report, pages: Sequence[Page]) -> Answer:
         windows={} if report.by_day else _window_values(report, pages),
         differing=_differing(pages, days),
     )
+
+
+def first_days(report: Report, pages: Sequence[Page]) -> Answer | None:
+    """The answer for the days that these first pages of a report by day reach, or None for none.
+
+    Rows come in the order of their days, so all of the days before the last row's are there. A row
+    that has no day could belong to any of them.
+    """
+    labels = [label for page in pages for label in page.labels[0]] if report.by_day else []
+    if not labels or _OTHER in labels:
+        return None
+    days = DayRange(report.ranges[0].first, _day(max(labels)))
+    begun = replace(report, ranges=(days,))
+    return Answer(begun, tuple(pages), _day_values(begun, pages), {})
 
 
 def _differing(pages: Sequence[Page], days: Mapping[str, Mapping[date, Decimal]]) -> frozenset[str]:

@@ -39,6 +39,8 @@ def window_figures(
                 continue
             over = basis(metric)
             whole = answers.get((series, over, days)) if over else None
+            if over and whole is None and (series, over) not in refused:
+                continue  # not read yet: a rate of 0 and a rate over nothing can't be told apart
             size = whole.windows[over].get(days, Decimal(0)) if over and whole else None
             flags = found.flags_of(metric)
             figures.setdefault(series, []).append(

@@ -5,43 +5,74 @@ are needed (plan), reading or writing them (warehouse.report_store, connectors.g
 
 GA4 restates: intraday figures firm up over 24 to 48 hours, attributed key events take longer
 (support.google.com/analytics/answer/11198161). A stored figure is trusted once it was read
-`revise` after its last day had ended; until then every run reads it again.
+`revise` after its last day had ended; until then every run reads it again. A run that goes on from one
+that was cut off (by a quota, say) also trusts what that one has read, for a few hours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from okr_sync.metrics.needs import ExactWindowNeed, ReportsNeed, SeriesNeed
 from okr_sync.metrics.windows import local_midnight
-from okr_sync.warehouse.report_store import ReportKey, days_present, window_present
+from okr_sync.warehouse.report_store import (
+    ReportKey,
+    days_present,
+    unfinished_since,
+    window_present,
+)
+
+RESUMABLE: Final = timedelta(hours=6)
+"""How old a figure of a day that still changes may be that another run has read: GA4 takes two to
+eight hours to show what happens during a day."""
+
+_Trust = Callable[[datetime | None, date], bool]
+"""Whether a figure that was read then, and ends with that day, need not be read again."""
 
 
 def trim_reports_need(
-    connection: Connection, need: ReportsNeed, revise: timedelta, zone: ZoneInfo
+    connection: Connection, need: ReportsNeed, revise: timedelta, zone: ZoneInfo, now: datetime
 ) -> ReportsNeed:
-    """The same need without what is stored and can be trusted; possibly with nothing left."""
-    series = (_trim_series(connection, need, each, revise, zone) for each in need.series)
-    return ReportsNeed(
+    """The same need without what is stored and can be trusted; possibly with nothing left.
+
+    The need of a read that was cut off keeps something: only a pull can finish it.
+    """
+    begun_at = unfinished_since(connection, need.source, need.dataset)
+    trust = _trust(revise, zone, begun_at, now)
+    series = (_trim_series(connection, need, each, trust) for each in need.series)
+    left = ReportsNeed(
         need.source,
         need.dataset,
         tuple(each for each in series if each is not None),
         tuple(
             window
             for window in need.exact_windows
-            if not _is_trusted_window(connection, need, window, revise, zone)
+            if not _is_trusted_window(connection, need, window, trust)
         ),
     )
+    is_finished = begun_at is None or left.series or left.exact_windows
+    return left if is_finished else need
+
+
+def _trust(revise: timedelta, zone: ZoneInfo, begun_at: datetime | None, now: datetime) -> _Trust:
+    def is_trusted(read_at: datetime | None, last_day: date) -> bool:
+        if read_at is None:
+            return False
+        ended_at = local_midnight(last_day + timedelta(days=1), zone)
+        if read_at >= ended_at + revise:
+            return True
+        # A day that has ended meanwhile is read to its end.
+        is_of_same_day = read_at >= ended_at or now < ended_at
+        return begun_at is not None and read_at >= max(begun_at, now - RESUMABLE) and is_of_same_day
+
+    return is_trusted
 
 
 def _trim_series(
-    connection: Connection,
-    need: ReportsNeed,
-    series: SeriesNeed,
-    revise: timedelta,
-    zone: ZoneInfo,
+    connection: Connection, need: ReportsNeed, series: SeriesNeed, trust: _Trust
 ) -> SeriesNeed | None:
     key = ReportKey(need.source, need.dataset, series.where.key())
     span = (series.first_day, series.last_day)
@@ -50,35 +81,19 @@ def _trim_series(
     open_days = [
         day
         for day in (series.first_day + timedelta(days=i) for i in range(days))
-        if not all(_is_trusted(read, day, revise, zone) for read in stored)
+        if not all(trust(read.get(day), day) for read in stored)
     ]
     if not open_days:
         return None
     return SeriesNeed(series.where, series.metrics, open_days[0], open_days[-1])
 
 
-def _is_trusted(
-    read: Mapping[date, datetime], day: date, revise: timedelta, zone: ZoneInfo
-) -> bool:
-    read_at = read.get(day)
-    return read_at is not None and read_at >= _settled_at(day, revise, zone)
-
-
 def _is_trusted_window(
-    connection: Connection,
-    need: ReportsNeed,
-    window: ExactWindowNeed,
-    revise: timedelta,
-    zone: ZoneInfo,
+    connection: Connection, need: ReportsNeed, window: ExactWindowNeed, trust: _Trust
 ) -> bool:
     key = ReportKey(need.source, need.dataset, window.where.key())
-    settled_at = _settled_at(window.last_day, revise, zone)
     reads = (
         window_present(connection, key, metric, window.first_day, window.last_day)
         for metric in window.metrics
     )
-    return all(read_at is not None and read_at >= settled_at for read_at in reads)
-
-
-def _settled_at(day: date, revise: timedelta, zone: ZoneInfo) -> datetime:
-    return local_midnight(day + timedelta(days=1), zone) + revise
+    return all(trust(read_at, window.last_day) for read_at in reads)

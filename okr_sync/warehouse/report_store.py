@@ -267,12 +267,27 @@ def report_account(connection: Connection, source: str, dataset: str) -> ReportA
     return ReportAccount(row.account, row.time_zone, row.currency)
 
 
-def record_account(
-    connection: Connection, source: str, dataset: str, account: ReportAccount, at: datetime
-) -> None:
-    """Say whose figures are being stored, complete as of `at`; call it before storing them.
+def unfinished_since(connection: Connection, source: str, dataset: str) -> datetime | None:
+    """When a read of the dataset that isn't finished was begun, or None if the last one was."""
+    table = source_state
+    return connection.scalar(
+        select(table.c.cursor_at).where(table.c.source == source, table.c.dataset == dataset)
+    )
 
-    Figures of another account are forgotten: they'd be added to this one's. A zone or a currency
+
+def record_account(
+    connection: Connection,
+    source: str,
+    dataset: str,
+    account: ReportAccount,
+    at: datetime,
+    *,
+    is_whole: bool = True,
+) -> None:
+    """Say whose figures are being stored, read at `at`; call it before storing them.
+
+    Figures that are not the whole of what was asked for leave the dataset complete as of when it
+    was, and as unfinished since the first such read. Figures of another account are forgotten: they'd be added to this one's. A zone or a currency
     that is None leaves what was known of the same account.
     """
     known = report_account(connection, source, dataset)
@@ -282,6 +297,13 @@ def record_account(
                 delete(table).where(table.c.source == source, table.c.dataset == dataset)
             )
         known = None
+    before = connection.execute(
+        select(source_state.c.complete_at, source_state.c.cursor_at).where(
+            source_state.c.source == source, source_state.c.dataset == dataset
+        )
+    ).one_or_none()
+    complete_at = at if is_whole else before and before.complete_at
+    unfinished_at = None if is_whole else (before and before.cursor_at) or at
     upsert(
         connection,
         source_state,
@@ -289,7 +311,8 @@ def record_account(
             {
                 "source": source,
                 "dataset": dataset,
-                "complete_at": at,
+                "complete_at": complete_at,
+                "cursor_at": unfinished_at,
                 "account": account.account,
                 "time_zone": account.time_zone or (known.time_zone if known else None),
                 "currency": account.currency or (known.currency if known else None),

@@ -219,7 +219,9 @@ source_state = Table(
     metadata,
     Column("source", String(100), primary_key=True),
     Column("dataset", String(100), primary_key=True),
-    Column("cursor_at", UtcDateTime),  # changes before this instant are in the source tables
+    # Changes before this instant are in the source tables; of reports: when a read that isn't
+    # finished was begun, whose figures need not be read again.
+    Column("cursor_at", UtcDateTime),
     Column("complete_at", UtcDateTime),  # when completeness was last proven; null: never
     Column("account", String(100)),  # portal or property id: another account means another mirror
     Column("time_zone", String(64)),

@@ -15,6 +15,7 @@ from assets.keys import SYNC_JOB
 from assets.resources import Clock
 from connectors.sandbox.ga4_server import Ga4Sandbox
 from connectors.sandbox.serve import Sandbox
+from connectors.shared_state import STATE_VARIABLE
 from okr_sync.commands.explaining import explanation_lines
 from okr_sync.config.loader import load_project
 from okr_sync.definitions import build_definitions
@@ -212,3 +213,30 @@ def test_a_figure_that_ga4_takes_back_is_restated(
     assert run(company.project, at=late).success
     assert current(store, "sessions").quality == ("changed_late",)
     assert len(revisions(store, "sessions")) == 2
+
+
+def test_a_quota_leaves_the_last_good_values_and_says_until_when(
+    company: Any,
+    ga4: Ga4Sandbox,
+    store: Warehouse,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Scenario 25: numbers stay, freshness and error tell, no later run asks in vain, one goes on."""
+    assert run(company.project).success
+    assert ga4.requests["BatchRunReports"] == 1
+    good = current(store, "sessions")
+    ga4.faults.switch_on("ga4.429_tokens_hour", times=1)
+    assert not run(company.project).success
+    kept = current(store, "sessions")
+    assert (kept.value, kept.as_of, kept.freshness) == (good.value, good.as_of, "failed")
+    assert "hourly quota of GA4 property 123456789 is used up" in (kept.error or "")
+    assert "first run after 20" in (kept.error or "")
+    assert ga4.requests["BatchRunReports"] == 2
+    assert not run(company.project).success
+    assert ga4.requests["BatchRunReports"] == 2
+    # What is known of quotas is gone, as after the hour.
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "later"))
+    assert run(company.project).success
+    assert ga4.requests["BatchRunReports"] == 3
+    assert current(store, "sessions").freshness == "fresh"

@@ -426,7 +426,7 @@ def test_nothing_needed_asks_nothing(sandbox: Ga4Sandbox, store: Warehouse) -> N
 @pytest.mark.parametrize(
     ("fault", "words", "is_transient", "requests"),
     [
-        ("429_tokens_day", "daily request limit", True, 1),
+        ("429_tokens_day", "daily quota", True, 1),
         ("429_tokens_hour", "hourly quota", True, 1),
         ("429_tokens_project_hour", "hourly quota", True, 1),
         ("429_thresholded", "hourly quota", True, 1),
