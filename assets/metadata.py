@@ -32,6 +32,8 @@ def pull_metadata(result: PullResult) -> Metadata:
     if result.quality:
         metadata["quality"] = dg.MetadataValue.text(", ".join(result.quality))
     metadata |= {f"quota_{name}": left for name, left in result.quota.items()}
+    if result.warnings:
+        metadata["warnings"] = dg.MetadataValue.text("\n".join(result.warnings))
     if result.error:
         metadata["error"] = dg.MetadataValue.text(result.error)
     return metadata

@@ -104,6 +104,8 @@ def _source_step(bundle: Bundle, source: Source, datasets: Sequence[str]) -> dg.
                     told |= _observation(result)
                 record_pull(warehouse, scope.run_id, _record(result))
                 reporter.say(_told(result))
+                for warning in result.warnings:
+                    reporter.say(f"Warning: {warning}")
                 yield dg.MaterializeResult(
                     asset_key=dataset_key(dataset), metadata=pull_metadata(result)
                 )

@@ -43,6 +43,8 @@ class PullResult:
     quality: tuple[str, ...] = ()
     """The flags of anything that was read, or refused, sorted."""
     error: str | None = None
+    warnings: tuple[str, ...] = ()
+    """What people should know of a pull that is complete, a sentence each."""
     is_transient: bool = False
 
 

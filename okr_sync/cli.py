@@ -351,6 +351,52 @@ def override(
 
 
 @main.command()
+@click.argument("key_result")
+@click.argument("value", required=False)
+@click.option("--confidence", help="How sure you are, from 1 (a guess) to 10 (certain).")
+@click.option("--note", help="What is behind the number; shown with it.")
+@click.option("--day", type=_Day(), help="The day it speaks of. Default: today.")
+@click.option("--author", help="Who says so. Default: your user name.")
+@click.option(
+    "--withdraw", is_flag=True, help="Take the check-in of --day back (default: the newest)."
+)
+@project_option
+@json_option
+@click.pass_context
+def checkin(
+    ctx: click.Context,
+    key_result: str,
+    value: str | None,
+    confidence: str | None,
+    note: str | None,
+    day: date | None,
+    author: str | None,
+    withdraw: bool,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Say the number of a key result that has no metric; without a VALUE, list what was said."""
+    from okr_sync.commands.checkin import Asked, run_checkin, run_list, run_withdraw
+
+    if withdraw or value is None:
+        given = (value, confidence, note, author) if withdraw else (confidence, note, author, day)
+        if any(one is not None for one in given):
+            raise UsageError(
+                "--withdraw takes a check-in back and needs no more than --day."
+                if withdraw
+                else "A check-in needs a VALUE and --confidence."
+            )
+        ctx.exit(
+            run_withdraw(folder, key_result, day, as_json)
+            if withdraw
+            else run_list(folder, key_result, as_json)
+        )
+    if confidence is None:
+        raise UsageError("Say how sure you are with --confidence, from 1 to 10.")
+    ctx.exit(run_checkin(folder, key_result, Asked(value, confidence, note, day, author), as_json))
+
+
+@main.command()
 @click.option(
     "-o",
     "--output",

@@ -28,6 +28,7 @@ from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import load_project
 from okr_sync.errors import ConfigError, OkrSyncError, UsageError
 from okr_sync.inspect.explanation import explain
+from okr_sync.warehouse.check_ins import CheckIn, check_ins_of
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.reads import HistoryRow, StatusRow, history, status
 
@@ -49,12 +50,21 @@ _TYPES = {
         ),
         _NUMBER,
     ),
-    **dict.fromkeys(("sample_size", "revision"), _COUNT),
+    **dict.fromkeys(("sample_size", "revision", "confidence", "check_in_id"), _COUNT),
     **dict.fromkeys(("is_final", "counted", "in_numerator", "in_denominator"), _FLAG),
     **dict.fromkeys(
-        ("measured_at", "stale_after", "recorded_at", "superseded_at", "retired_at", "at"), _TIME
+        (
+            "measured_at",
+            "stale_after",
+            "recorded_at",
+            "superseded_at",
+            "withdrawn_at",
+            "retired_at",
+            "at",
+        ),
+        _TIME,
     ),
-    **dict.fromkeys(("as_of", "cycle_start", "cycle_end"), _DAY),
+    **dict.fromkeys(("as_of", "cycle_start", "cycle_end", "day"), _DAY),
 }
 """Columns by name; every other one is text."""
 
@@ -133,6 +143,14 @@ class NotebookProject:
             found = explain(warehouse, bundle, name, _day(as_of), datetime.now(UTC))
             rows = record_rows(warehouse, found)
         return _frame(RecordRow, rows, ["record_id"])
+
+    def check_ins(self, key_result: str) -> pd.DataFrame:
+        """What people have said of a key result without a metric, indexed by `day`, withdrawn ones too."""
+        with opened(self._folder) as (bundle, warehouse):
+            (name,) = choose_key_results([key_result], bundle.key_results)
+            with warehouse.read() as connection:
+                found = check_ins_of(connection, [name])
+        return _frame(CheckIn, sorted(found, key=lambda one: (one.day, one.check_in_id)), ["day"])
 
     def _preview(self, key_result: str, first: date | None, pull: bool | None) -> Preview:
         bundle = load_project(self._folder)

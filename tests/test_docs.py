@@ -20,6 +20,7 @@ PUBLISHED = (
     "key_result_goal",
     "key_result_rename",
     "metric_value",
+    "check_in",
     "sync_run",
     "source_pull",
     "config_version",

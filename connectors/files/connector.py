@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from connectors.base import Progress, PullResult, unwatched
+from connectors.files.check_ins import pull_check_ins
 from connectors.files.folder import DataFile, files_of, fingerprint
 from connectors.files.rows import FileRows, open_rows
 from connectors.tabular.columns import BoundColumn, inferred_column, missing_column, typed_column
@@ -23,7 +24,7 @@ from connectors.tabular.pulls import Pulled, report_pull
 from connectors.tabular.values import Inference
 from okr_sync.config.models import FilesSource
 from okr_sync.errors import IncompletePullError
-from okr_sync.metrics.needs import RecordsNeed
+from okr_sync.metrics.needs import CheckInsNeed, RecordsNeed
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.mirror import DatasetState, FieldType, fields_of, state_of
 
@@ -40,12 +41,12 @@ class FilesConnector:
 
     def pull(
         self,
-        need: RecordsNeed,
+        need: RecordsNeed | CheckInsNeed,
         warehouse: Warehouse,
         now: datetime,
         progress: Progress = unwatched,
     ) -> PullResult:
-        """Bring a dataset's mirror up to date with its files, as of `now`.
+        """Bring a dataset's mirror, or its check-ins, up to date with its files, as of `now`.
 
         Files whose contents are as they were are not read again. A file or a row that can't be read
         comes back in `error`, by its name, and leaves the mirror as it was.
@@ -54,8 +55,15 @@ class FilesConnector:
             need.source,
             need.dataset,
             now,
-            lambda done: self._pulled(need, warehouse, now, progress, done),
+            lambda done: (
+                pull_check_ins(need, self._files(need), warehouse, now, done)
+                if isinstance(need, CheckInsNeed)
+                else self._pulled(need, warehouse, now, progress, done)
+            ),
         )
+
+    def _files(self, need: RecordsNeed | CheckInsNeed) -> list[DataFile]:
+        return files_of(self._source, self._folder, need.dataset)
 
     def close(self) -> None:
         """Nothing is kept open between pulls."""
@@ -68,7 +76,7 @@ class FilesConnector:
         progress: Progress,
         done: Pulled,
     ) -> None:
-        files = files_of(self._source, self._folder, need.dataset)
+        files = self._files(need)
         declared = self._declared(need.dataset)
         reading = [
             _RULES,
@@ -161,8 +169,7 @@ class _Place:
 
     def __call__(self) -> str:
         """The file and its row or line."""
-        unit = "row" if self._file.shown.lower().endswith(".parquet") else "line"
-        return f"{self._file.shown} {unit} {self._number}"
+        return self._file.place(self._number)
 
 
 def _rows(tables: Sequence[tuple[DataFile, FileRows]], names: Sequence[str]) -> Iterator[TextRow]:

@@ -25,6 +25,11 @@ class DataFile:
     path: Path
     shown: str
 
+    def place(self, number: int) -> str:
+        """A row of the file, for people: `surveys/nps.csv line 7`."""
+        unit = "row" if self.shown.lower().endswith(".parquet") else "line"
+        return f"{self.shown} {unit} {number}"
+
 
 def files_of(source: FilesSource, folder: Path, dataset: str) -> list[DataFile]:
     """The files of a dataset, by name, all inside the project's folder once links are followed.

@@ -19,6 +19,7 @@ class Pulled:
     requests: int = 0
     rows: int = 0
     rows_expected: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def report_pull(
@@ -42,5 +43,6 @@ def report_pull(
         seconds=time.monotonic() - started,
         cursor_to=cursor_to if error is None else None,
         error=error.user_text if error else None,
+        warnings=done.warnings if error is None else (),
         is_transient=isinstance(error, TransientSourceError),
     )

@@ -120,6 +120,7 @@ def _as_object(found: Explanation, rows: list[RecordRow] | None) -> dict[str, An
         "git_sha": found.git_sha,
         "inputs": [_plain(one) for one in found.inputs],
         "groups": [_plain(one) for one in found.groups],
+        "check_ins": [_plain(one) for one in found.check_ins],
         "override": None if found.override is None else _plain(found.override),
         "version": __version__,
         "lines": [list(line) for line in explanation_lines(found, __version__)],

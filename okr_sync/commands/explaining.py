@@ -16,6 +16,7 @@ from okr_sync.inspect.definition import definition_parts
 from okr_sync.inspect.explanation import Definition, Explanation, GroupFigure
 from okr_sync.metrics.spans import Span
 from okr_sync.progress import elapsed_share
+from okr_sync.warehouse.check_ins import MANUAL, check_in_on
 
 Lines = list[tuple[str, str]]
 """Section and sentence; several sentences of one section follow one another."""
@@ -53,6 +54,8 @@ def _arithmetic(found: Explanation) -> Iterator[str]:
     row, unit = found.row, found.key_result.unit
     if row.origin == "override":
         yield from _override(found)
+    elif row.origin == MANUAL:
+        yield from _check_in(found)
     elif row.numerator is not None and row.denominator is not None:
         yield (
             f"value: {show_number(row.numerator, None)} ÷ {show_number(row.denominator, None)} = "
@@ -129,6 +132,35 @@ def _override(found: Explanation) -> Iterator[str]:
         f"value: set by {override.author} for {override.from_day} to {override.until_day}, because: "
         f"{override.reason}"
     )
+
+
+def _check_in(found: Explanation) -> Iterator[str]:
+    """Who said the number. The history keeps what was published, `check_ins` what is said now."""
+    row, unit = found.row, found.key_result.unit
+    said = check_in_on(found.check_ins, row.as_of, found.key_result.cycle_start)
+    if said is None:
+        yield "value: nobody has checked in, or what was said has been withdrawn"
+        return
+    note = f": {said.note}" if said.note else ""
+    yield (
+        f"value: {show_number(said.value, unit)} as of {said.day}, said by {said.author}, confidence "
+        f"{said.confidence} of 10{note}"
+    )
+    read_from = "by `okr-sync checkin`" if said.place is None else f"in {said.place}"
+    yield f"said {read_from}, recorded at {time_in_words(said.recorded_at)}"
+    flags = {f"checked_in:{said.day}", f"confidence:{said.confidence}"}
+    if said.value != row.value or not flags <= set(row.quality):
+        yield "it was said after this number was published: the next sync publishes a revision"
+
+
+def _said_before(found: Explanation) -> Iterator[str]:
+    for one in sorted(found.check_ins, key=lambda one: (one.day, one.check_in_id)):
+        note = f": {one.note}" if one.note else ""
+        gone = "" if one.withdrawn_at is None else " (withdrawn)"
+        yield (
+            f"{one.day}: {show_number(one.value, found.key_result.unit)}, {one.author}, confidence "
+            f"{one.confidence} of 10{gone}{note}"
+        )
 
 
 def _threshold(found: Explanation, key_result: KeyResult) -> Iterator[str]:
@@ -227,6 +259,10 @@ def _window(span: Span, zone: str) -> Iterator[str]:
 def _records(found: Explanation) -> Iterator[str]:
     if found.uncounted is not None:
         yield found.uncounted
+    elif found.check_ins and not found.tallies:
+        yield from _said_before(found)
+    elif found.key_result_is_manual:
+        yield "none: the number is what people check in"
     elif not found.tallies:
         yield "none: the number comes from reports or a query, not from records that can be listed"
     for one in found.tallies:

@@ -5,7 +5,6 @@ overrides (warehouse.overrides) or publishing them (sync.observe).
 """
 
 import dataclasses
-import getpass
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -16,10 +15,11 @@ import click
 
 from okr_sync.commands.choose import choose_key_results
 from okr_sync.commands.numbers import show_number
+from okr_sync.commands.people import user_name
 from okr_sync.commands.project_warehouse import opened
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import KeyResult
-from okr_sync.config.numbers import parse_number
+from okr_sync.config.numbers import parse_in_unit
 from okr_sync.config.problems import BadValue
 from okr_sync.errors import UsageError
 from okr_sync.metrics.spans import closing_day
@@ -70,7 +70,7 @@ def run_override(folder: Path, key_result: str, asked: Asked, as_json: bool) -> 
             key_result_id=chosen.key_result_id,
             value=value,
             reason=asked.reason.strip(),
-            author=asked.author or _user(),
+            author=asked.author or user_name(),
             from_day=first,
             until_day=asked.until,
             recorded_at=datetime.now(UTC),
@@ -79,9 +79,13 @@ def run_override(folder: Path, key_result: str, asked: Asked, as_json: bool) -> 
         click.echo(json.dumps(_as_object(added), indent=2))
         return 0
     click.echo(f"Recorded: {_told(added, chosen.unit)}.")
+    beneath = (
+        "What is checked in goes on beneath it, and counts"
+        if chosen.is_manual
+        else "The automatic value is still measured beneath it, and counts"
+    )
     click.echo(
-        "The next `okr-sync sync` publishes it. The automatic value is still measured beneath it, "
-        f"and counts again after {added.until_day}, or after "
+        f"The next `okr-sync sync` publishes it. {beneath} again after {added.until_day}, or after "
         f"`okr-sync override {added.key_result_id} --withdraw`."
     )
     return 0
@@ -105,7 +109,7 @@ def run_withdraw(folder: Path, key_result: str, as_json: bool) -> int:
         return 0
     click.echo(f"Withdrawn: {_told(withdrawn, chosen.unit)}.")
     then = (
-        "the automatic value"
+        ("what was checked in" if chosen.is_manual else "the automatic value")
         if beneath is None
         else f"the one before it, {_told(beneath, chosen.unit)}"
     )
@@ -127,22 +131,9 @@ def _active(warehouse: Warehouse, key_result: KeyResult) -> list[Override]:
 def _value(text: str, unit: str | None) -> Decimal:
     """The number that was typed, in the unit of the key result."""
     try:
-        value = parse_number(text)
+        return parse_in_unit(text, unit)
     except BadValue as error:
         raise UsageError(str(error)) from error
-    is_percent = "%" in text
-    if unit == "percent" and not is_percent and abs(value) > 1:
-        raise UsageError(f"The key result is a percentage: write {text}% (or 0.25 for 25%).")
-    if is_percent and unit not in (None, "percent"):
-        raise UsageError(f"The key result is in {unit}, not in percent. Write {text.strip(' %')}.")
-    return value
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError) as error:
-        raise UsageError("This machine doesn't say who you are. Add --author NAME.") from error
 
 
 def _told(override: Override, unit: str | None) -> str:

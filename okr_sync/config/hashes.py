@@ -24,7 +24,9 @@ from okr_sync.config.models import (
 from okr_sync.config.where import Where
 
 # What names or describes a metric, the family, which only groups it, and where a query stands.
-_NOT_OF_THE_NUMBER = frozenset(("name", "description", "family", "unit", "owner", "tags", "file"))
+_NOT_OF_THE_NUMBER = frozenset(
+    ("name", "description", "family", "unit", "owner", "tags", "file", "key_result_id")
+)
 
 
 def definition_hash(

@@ -276,6 +276,12 @@ PROJECT: Final = (
         "Percentage points behind expected progress.",
         default="16.5, 33, -10",
     ),
+    Key(
+        "check_ins",
+        ref("check_ins"),
+        "Numbers that people say: files with check-ins, and how often one is due.",
+        default="every 7d, by the command only",
+    ),
     Key("rules", ref("rules"), "Rules of `check` to tune or to turn off."),
 )
 STATUS: Final = (
@@ -283,6 +289,11 @@ STATUS: Final = (
     Key("lagging", NUMBER, "From here on it is severely lagging.", default="33"),
     Key("exceeding", NUMBER, "Up to here it exceeds.", default="-10"),
 )
+CHECK_INS: Final = (
+    Key("from", DATASET, "A dataset of a `files` source with one check-in a row."),
+    Key("every", DURATION, "Without a check-in for so long a number is stale.", default="7d"),
+)
+CHECK_IN_RHYTHM: Final = (Key("every", DURATION, "How often a check-in is due.", True),)
 WAREHOUSE: Final = (Key("url_env", ENVIRONMENT, "The variable with the warehouse's URL.", True),)
 
 OKR_FILE: Final = (
@@ -306,7 +317,8 @@ OBJECTIVE: Final = (
 KEY_RESULT: Final = (
     Key("id", ref("id"), "A short id that stays; the history belongs to it.", True),
     Key("title", TEXT, "What is to be reached, with its number.", True),
-    Key("metric", {"anyOf": [{"type": "string"}, ref("metric")]}, "A metric's name, or a metric written in place.", True),
+    Key("metric", {"anyOf": [{"type": "string"}, ref("metric")]}, "A metric's name, or a metric written in place.", default="people say the number in check-ins"),
+    Key("check_ins", ref("check_in_rhythm"), "Without a metric: `every`, how often a check-in is due.", default="the project's"),
     Key("goal", ref("goal"), "What it is to reach.", True),
     Key("over", ref("over"), "The days it looks at.", default="cycle"),
     Key("unit", {"type": "string", "maxLength": 40}, "As for a metric.", default="the metric's"),

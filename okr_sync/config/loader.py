@@ -9,6 +9,7 @@ from pathlib import Path
 
 from okr_sync.config import formula_rules, goal_rules, governance, metric_rules, rules
 from okr_sync.config.bundle import Bundle
+from okr_sync.config.check_in_reader import check_metrics_beside
 from okr_sync.config.findings import Draft, Findings
 from okr_sync.config.hashes import config_hash
 from okr_sync.config.metric_reader import read_metrics_file
@@ -152,6 +153,8 @@ def _apply_rules(
     rules.check_objectives(key_results, contents.objectives)
     rules.check_supports(contents.objectives, findings)
     metric_rules.check_files(metrics, reading.sources.fx, reading.sources, folder, findings)
+    if reading.project is not None:
+        check_metrics_beside(metrics, reading.project.check_ins, findings)
     formula_rules.check_inputs(metrics, broken_metrics, findings)
     metric_rules.check_sums(metrics, reading.sources, findings)
     rules.check_metrics_of(key_results, metrics, broken_metrics, findings)

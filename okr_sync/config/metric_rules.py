@@ -20,6 +20,7 @@ from okr_sync.config.models import (
     FormulaMetric,
     HubSpotSource,
     KeyResult,
+    ManualMetric,
     RatioMetric,
     SnapshotMetric,
 )
@@ -70,7 +71,7 @@ def check_same(metrics: Sequence[Draft[AnyMetric]], findings: Findings) -> None:
     usable = {draft.name: draft.item for draft in metrics if draft.item is not None}
     first: dict[str, Draft[AnyMetric]] = {}
     for draft in metrics:
-        if draft.item is None:
+        if draft.item is None or isinstance(draft.item, ManualMetric):
             continue
         same = first.setdefault(metric_hash(draft.item, usable), draft)
         if same is not draft:

@@ -171,10 +171,19 @@ class FormulaMetric(Metric):
     inputs: dict[str, str]
 
 
+class ManualMetric(Metric):
+    """What people say in check-ins, for the one key result that it belongs to."""
+
+    key_result_id: str
+
+
 RecordMetric = AggMetric | RatioMetric | ConversionMetric | DurationMetric | SnapshotMetric
 """The kinds that read a dataset."""
 
-AnyMetric = RecordMetric | SqlMetric | FormulaMetric
+LeafMetric = RecordMetric | SqlMetric | ManualMetric
+"""The kinds that rest on no other metric."""
+
+AnyMetric = LeafMetric | FormulaMetric
 
 
 # --- goals, windows, cycles ----------------------------------------------------------------------
@@ -254,7 +263,9 @@ class Position:
 class KeyResult(_Shape):
     """A measurable result: a metric, a goal for it and the days it is measured over.
 
-    `key_result_id` is `team/id`, `objective_id` is `team/objective`.
+    `key_result_id` is `team/id`, `objective_id` is `team/objective`. A key result without a metric
+    of its own takes check-ins: `metric` then names a ManualMetric, and without a check-in for
+    `check_in_every` its number is stale.
     """
 
     key_result_id: str
@@ -273,7 +284,13 @@ class KeyResult(_Shape):
     shared_with: tuple[str, ...] = ()
     settle: timedelta
     revise: timedelta
+    check_in_every: timedelta | None = None
     defined_at: Position
+
+    @property
+    def is_manual(self) -> bool:
+        """Whether people say the number, rather than a metric."""
+        return self.check_in_every is not None
 
 
 class Objective(_Shape):
@@ -356,6 +373,17 @@ class StatusThresholds(_Shape):
     exceeding: Decimal = Decimal(-10)
 
 
+class CheckIns(_Shape):
+    """How key results without a metric get their numbers.
+
+    `dataset` names files with one check-in a row, beside those of the command; without a check-in
+    for `every` a number is stale.
+    """
+
+    dataset: str | None = None
+    every: timedelta = timedelta(days=7)
+
+
 class Project(_Shape):
     """What `okr_sync.yaml` says. `warehouse_url_env` is None for the default SQLite file."""
 
@@ -369,5 +397,6 @@ class Project(_Shape):
     settle: timedelta = timedelta(hours=48)
     revise: timedelta = timedelta(days=7)
     status: StatusThresholds = StatusThresholds()
+    check_ins: CheckIns = CheckIns()
     fx: str | None = None
     """The dataset of exchange rates, with the fields date, from, to and rate."""

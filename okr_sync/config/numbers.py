@@ -76,6 +76,28 @@ def parse_number(text: str) -> Decimal:
     return abs(value) if value.is_zero() else value
 
 
+def parse_in_unit(text: str, unit: str | None) -> Decimal:
+    """The exact number that people mean by `text` for something in this unit, or BadValue.
+
+    Percentages need their sign, and nothing else may have one.
+    """
+    value = parse_number(text)
+    is_percent = "%" in text
+    if unit == "percent" and not is_percent and abs(value) > 1:
+        raise BadValue(
+            "percent-sign",
+            "The key result is a percentage.",
+            f"Write {text.strip()}% (or 0.25 for 25%).",
+        )
+    if is_percent and unit not in (None, "percent"):
+        raise BadValue(
+            "percent-sign",
+            f"The key result is in {unit}, not in percent.",
+            f"Write {text.strip(' %')}.",
+        )
+    return value
+
+
 def _not_a_number(written: str) -> BadValue:
     if _DOT_GROUPS.fullmatch(written):
         return BadValue(

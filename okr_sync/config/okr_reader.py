@@ -7,6 +7,7 @@ Belongs here: the YAML shape of `okrs*.yaml`. Does not belong here: goals, windo
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from okr_sync.config.check_in_reader import check_manual, read_check_in_rhythm
 from okr_sync.config.fields import Fields, shape
 from okr_sync.config.findings import Draft, Findings
 from okr_sync.config.goal_reader import read_cycle, read_goal, read_over
@@ -17,7 +18,15 @@ from okr_sync.config.identifiers import (
     in_place_name,
 )
 from okr_sync.config.metric_reader import read_metric
-from okr_sync.config.models import AnyMetric, Cycle, KeyResult, Objective, Over
+from okr_sync.config.models import (
+    AnyMetric,
+    Cycle,
+    Family,
+    KeyResult,
+    ManualMetric,
+    Objective,
+    Over,
+)
 from okr_sync.config.problems import BadValue, Problem
 from okr_sync.config.rule_settings import read_ignores
 from okr_sync.config.source_reader import Sources
@@ -66,6 +75,7 @@ class Defaults:
     fiscal_year_start: int
     settle: timedelta
     revise: timedelta
+    check_in_every: timedelta
 
 
 @dataclass
@@ -196,11 +206,21 @@ def _read_key_result(
     own_id = fields.parsed("id", check_id, required=True, hint="Add a short id that will stay.")
     full_id = place.full_id(own_id)
     title = fields.text("title", required=True)
-    metric = _read_metric_of(fields, full_id, place.sources, file)
+    is_manual = not fields.has("metric")
+    metric = (
+        _manual_metric(full_id, node, file)
+        if is_manual
+        else _read_metric_of(fields, full_id, place.sources, file)
+    )
     goal_node = fields.value("goal", required=True, hint="Add it, as in {from: 18%, to: 27%}.")
     goal = None if goal_node is None else read_goal(goal_node, own)
     over_node = fields.value("over")
     over = Over() if over_node is None else read_over(over_node, own)
+    check_in_every = read_check_in_rhythm(
+        fields, place.defaults.check_in_every, is_manual=is_manual
+    )
+    if is_manual:
+        check_manual(fields, goal)
     owner = fields.text("owner")
     unit = fields.unit()
     commitment = fields.choice("commitment", ("committed", "aspirational"))
@@ -218,7 +238,7 @@ def _read_key_result(
     draft: Draft[KeyResult] = Draft(full_id, fields.position("id"), node, None)
     file.key_results.append(draft)
     file.ignored |= {(full_id, rule) for rule in ignored}
-    problem = own.first_error or outer
+    problem = own.first_error or outer or (place.sources.check_ins_problem if is_manual else None)
     if problem is not None:
         draft.reject(problem)
         return
@@ -248,8 +268,19 @@ def _read_key_result(
         shared_with=shared_with,
         settle=place.defaults.settle if settle is None else settle,
         revise=place.defaults.revise if revise is None else revise,
+        check_in_every=check_in_every,
         defined_at=fields.position("id"),
     )
+
+
+def _manual_metric(key_result_id: str | None, node: Node, file: OkrFile) -> str | None:
+    """The name of what stands in a metric's place where people say the number."""
+    if key_result_id is None:
+        return None
+    name = in_place_name(key_result_id)
+    metric = ManualMetric(name=name, family=Family.ENGAGEMENT, key_result_id=key_result_id)
+    file.metrics.append(Draft(name, node.position, node, metric))
+    return name
 
 
 def _read_metric_of(

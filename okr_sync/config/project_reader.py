@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
 
+from okr_sync.config.check_in_reader import read_check_ins
 from okr_sync.config.cycles import WEEKDAYS
 from okr_sync.config.datasets import find_dataset
 from okr_sync.config.fields import Fields, shape
 from okr_sync.config.findings import Findings
 from okr_sync.config.identifiers import check_currency
-from okr_sync.config.models import FilesSource, Project, SqlSource, StatusThresholds
+from okr_sync.config.models import CheckIns, FilesSource, Project, SqlSource, StatusThresholds
 from okr_sync.config.okr_reader import Defaults
 from okr_sync.config.problems import BadValue
 from okr_sync.config.rule_settings import RuleSettings, read_rules
@@ -55,7 +56,7 @@ class ProjectReading:
     sources: Sources = field(default_factory=Sources)
     rules: RuleSettings = field(default_factory=RuleSettings)
     defaults: Defaults = field(
-        default_factory=lambda: Defaults(1, _DEFAULT_SETTLE, _DEFAULT_REVISE)
+        default_factory=lambda: Defaults(1, _DEFAULT_SETTLE, _DEFAULT_REVISE, CheckIns().every)
     )
 
 
@@ -93,6 +94,7 @@ def read_project(root: Node, findings: Findings) -> ProjectReading:
     reading.rules = read_rules(fields)
     reading.sources = read_sources(fields, source_findings)
     reading.sources.fx = _read_fx(fields, reading.sources, source_findings)
+    check_ins = read_check_ins(fields, reading.sources, source_findings)
     fields.finish()
     findings.include(own)
     findings.include(source_findings)
@@ -100,6 +102,7 @@ def read_project(root: Node, findings: Findings) -> ProjectReading:
         fiscal_year_start or 1,
         _DEFAULT_SETTLE if settle is None else settle,
         _DEFAULT_REVISE if revise is None else revise,
+        check_ins.every,
     )
     if any(problem.rule in SECRET_RULES for problem in source_findings.problems):
         # The file may hold a secret: nothing of it may get into config_version.
@@ -116,6 +119,7 @@ def read_project(root: Node, findings: Findings) -> ProjectReading:
             settle=reading.defaults.settle,
             revise=reading.defaults.revise,
             status=status,
+            check_ins=check_ins,
             fx=reading.sources.fx,
         )
     return reading

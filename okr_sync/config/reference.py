@@ -17,7 +17,7 @@ from okr_sync.config.schema import write_schemas
 from okr_sync.flags import flag_table
 
 _MARKED: Final = re.compile(
-    r"(<!-- keys: (?P<name>[a-z0-9 _]+) -->\n).*?(<!-- end of keys -->)", re.DOTALL
+    r"(<!-- keys: (?P<name>[a-z0-9 _-]+) -->\n).*?(<!-- end of keys -->)", re.DOTALL
 )
 
 _MARKED_FLAGS: Final = re.compile(r"(<!-- flags -->\n).*?(<!-- end of flags -->)", re.DOTALL)
@@ -36,6 +36,7 @@ TABLES: Final[dict[str, tuple[Key, ...]]] = {
     "duration of": language.PARTS["durations"],
     "objective": language.OBJECTIVE,
     "key result": language.KEY_RESULT,
+    "check-ins": language.CHECK_INS,
     "goal": tuple(key for form in language.GOAL_FORMS for key in form),
     "over": language.OVER_FORMS,
 }

@@ -81,6 +81,7 @@ _PROJECT = {
     "measurement-id": "A Measurement ID or a Universal Analytics property instead of a GA4 property.",
     "bad-glob": "A pattern that doesn't say what kind of files it means.",
     "bad-fx": "`fx` names a dataset that can't hold exchange rates.",
+    "bad-check-ins": "`check_ins` names a dataset that can't hold check-ins.",
     "unknown-rule": "`rules` or `ignore` names a rule that doesn't exist or can't be silenced.",
     "bad-rule-setting": "A rule is set to something else than off, on or its number.",
     "ignore-without-reason": "`ignore` silences a rule and doesn't say why.",
@@ -122,6 +123,7 @@ _METRICS = {
     "bad-sql": "Not a query.",
     "several-statements": "More than one statement.",
     "unknown-bind": "A bind name other than :as_of, :window_start and :window_end.",
+    "check-ins-dataset": "A metric reads the files that hold check-ins.",
     "duplicate-metric": "Two metrics have the same name.",
 }
 _METRIC_WARNINGS = {
@@ -144,6 +146,9 @@ _GOALS = {
     "other-currency": "The goal is in another currency than the metric's amounts.",
     "window-never-mature": "No cohort of the window ever has its `within` behind it.",
     "snapshot-over-previous": "A level as it is now over a period that is past.",
+    "check-ins-with-metric": "A key result has both a metric and `check_ins`.",
+    "check-ins-with-over": "`over` where there is no metric.",
+    "check-ins-measured": "`from: measured` where there is no metric.",
     "unknown-metric": "There is no such metric.",
     "invalid-metric": "The metric can't be used, for a reason given where it is defined.",
     "duplicate-id": "Two objectives or two key results of a team have the same id.",

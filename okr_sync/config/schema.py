@@ -36,6 +36,7 @@ def project_schema() -> dict[str, Any]:
                 "additionalProperties": _mapping(language.FILES_DATASET),
             },
             "warehouse": _mapping(language.WAREHOUSE),
+            "check_ins": _mapping(language.CHECK_INS),
             "status": _mapping(language.STATUS),
             "rules": _rules(),
         }
@@ -61,6 +62,7 @@ def okrs_schema() -> dict[str, Any]:
             "cycle": {"anyOf": [{"type": ["string", "integer"]}, _mapping(language.CYCLE)]},
             "objective": _mapping(language.OBJECTIVE),
             "key_result": _mapping(language.KEY_RESULT),
+            "check_in_rhythm": _mapping(language.CHECK_IN_RHYTHM),
             "goal": {"oneOf": [_mapping(form) for form in language.GOAL_FORMS]},
             "over": {"oneOf": [{"const": "cycle"}, *over]},
             "ignore": {

@@ -22,7 +22,7 @@ from okr_sync.config.models import (
     Source,
     SqlSource,
 )
-from okr_sync.config.problems import BadValue
+from okr_sync.config.problems import BadValue, Problem
 from okr_sync.config.secret_scan import check_environment_name, secret_in_file
 from okr_sync.config.sql_text import SqlFiles
 from okr_sync.config.wording import quoted
@@ -39,7 +39,7 @@ class Sources:
     """The sources of the project: those that can be used, and the names of those that can't.
 
     `sql_files` reads the statements that metrics name by their file; `fx` is the dataset of exchange
-    rates.
+    rates; `check_ins_problem` says what is wrong with where check-ins are read from.
     """
 
     usable: dict[str, Source] = field(default_factory=dict)
@@ -48,6 +48,7 @@ class Sources:
     fx: str | None = None
     fx_is_broken: bool = False
     fx_position: Position | None = None
+    check_ins_problem: Problem | None = None
 
 
 def read_sources(fields: Fields, findings: Findings) -> Sources:

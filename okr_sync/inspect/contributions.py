@@ -38,6 +38,7 @@ from okr_sync.config.models import (
     ConversionMetric,
     DurationMetric,
     Ga4Source,
+    ManualMetric,
     Pool,
     RatioMetric,
     RecordMetric,
@@ -111,7 +112,7 @@ def record_metrics(bundle: Bundle, metric: AnyMetric) -> list[RecordMetric]:
     return [
         leaf
         for leaf in leaf_metrics(bundle.metrics, metric)
-        if not isinstance(leaf, SqlMetric)
+        if not isinstance(leaf, SqlMetric | ManualMetric)
         and not isinstance(bundle.project.sources[leaf.source], Ga4Source)
     ]
 

@@ -44,7 +44,9 @@ _NAMES = {
     "expression": "formula",
     "text": "sql",
 }
-_ABOUT_ONLY = frozenset(("name", "description", "family", "unit", "owner", "tags", "inputs"))
+_ABOUT_ONLY = frozenset(
+    ("name", "description", "family", "unit", "owner", "tags", "inputs", "key_result_id")
+)
 
 
 @dataclass(frozen=True)

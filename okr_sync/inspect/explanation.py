@@ -22,6 +22,7 @@ from okr_sync.metrics.evaluate_records import measure_groups
 from okr_sync.metrics.spans import Span, span_for
 from okr_sync.sync.observe import calendar_of
 from okr_sync.warehouse.baselines import MeasuredBaseline, frozen_baselines
+from okr_sync.warehouse.check_ins import CheckIn, check_ins_of
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.metric_values import published_measurements
 from okr_sync.warehouse.mirror import DatasetState, state_of
@@ -78,7 +79,8 @@ class Explanation:
 
     `definition` is None where neither the files nor the record of the run hold it any more; there is
     no `span` and no `tallies` then. `tallies` count the records as the source tables hold them now;
-    `uncounted` says why they could not be counted. `baseline` is the measured one, where the goal
+    `uncounted` says why they could not be counted. `check_ins` are all of a key result that people
+    check in, withdrawn ones too. `baseline` is the measured one, where the goal
     starts from one; `inputs` are those of a formula, `groups` the figures of metrics with `by`.
     """
 
@@ -93,9 +95,15 @@ class Explanation:
     read_at: Sequence[tuple[str, DatasetState]]
     run: RunRow | None
     override: Override | None
+    check_ins: Sequence[CheckIn]
     baseline: MeasuredBaseline | None
     inputs: Sequence[Input]
     groups: Sequence[GroupFigure]
+
+    @property
+    def key_result_is_manual(self) -> bool:
+        """Whether people say the number."""
+        return self.definition is not None and self.definition.key_result.is_manual
 
     @property
     def zone(self) -> ZoneInfo | None:
@@ -121,6 +129,7 @@ def explain(
         names = _datasets(definition)
         states = [(name, _state(connection, name)) for name in names]
         override = override_on(overrides_of(connection, [key_result_id]), row.as_of)
+        check_ins = check_ins_of(connection, [key_result_id])
         frozen = frozen_baselines(connection, [(key_result_id, current.cycle_start)])
         inputs = _inputs(connection, definition, span)
         groups = _groups(connection, definition, span) if uncounted is None else []
@@ -139,6 +148,7 @@ def explain(
         ],
         read_at=[(name, state) for name, state in states if state is not None],
         run=run,
+        check_ins=check_ins,
         override=override if row.origin == OVERRIDE else None,
         baseline=frozen.get(key_result_id),
         inputs=inputs,

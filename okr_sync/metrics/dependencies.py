@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from okr_sync.config.models import (
     AnyMetric,
     FormulaMetric,
+    LeafMetric,
+    ManualMetric,
     Project,
-    RecordMetric,
     SnapshotMetric,
     SqlMetric,
 )
@@ -36,10 +37,8 @@ def with_inputs(metrics: Mapping[str, AnyMetric], names: Iterable[str]) -> list[
     return list(found.values())
 
 
-def leaf_metrics(
-    metrics: Mapping[str, AnyMetric], metric: AnyMetric
-) -> tuple[RecordMetric | SqlMetric, ...]:
-    """The metrics that read a source, of which a metric is made: itself, unless it is a formula."""
+def leaf_metrics(metrics: Mapping[str, AnyMetric], metric: AnyMetric) -> tuple[LeafMetric, ...]:
+    """The metrics that rest on no other, of which a metric is made: itself, unless it is a formula."""
     return tuple(
         one for one in with_inputs(metrics, [metric.name]) if not isinstance(one, FormulaMetric)
     )
@@ -49,10 +48,12 @@ def datasets_read(project: Project, metric: AnyMetric) -> tuple[str, ...]:
     """The datasets (`hubspot.deals`) that a metric reads itself, its own first; none for a formula.
 
     Beside its own these are the objects that its conditions look through associations at, and the
-    exchange rates.
+    exchange rates. Check-ins may come from a dataset of files, if the project names one.
     """
     if isinstance(metric, FormulaMetric):
         return ()
+    if isinstance(metric, ManualMetric):
+        return () if project.check_ins.dataset is None else (project.check_ins.dataset,)
     if isinstance(metric, SqlMetric):
         return (f"{metric.source}.{QueriesNeed.dataset}",)
     datasets = [metric.dataset]

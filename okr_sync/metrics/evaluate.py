@@ -1,6 +1,6 @@
 """Evaluate metrics: each dataset's questions to the module that knows its kind, formulas last.
 
-Belongs here: the choice between records, reports, statements and formulas, and one result for all.
+Belongs here: the choice between records, reports, statements, check-ins and formulas, and one result for all.
 Does not belong here: the SQL (evaluate_records, evaluate_reports), goals (progress), storing
 (warehouse).
 """
@@ -15,11 +15,13 @@ from okr_sync.config.models import (
     AnyMetric,
     FormulaMetric,
     Ga4Source,
+    ManualMetric,
     SnapshotMetric,
     SqlMetric,
 )
 from okr_sync.errors import SourceError
 from okr_sync.metrics.dependencies import with_inputs
+from okr_sync.metrics.evaluate_check_ins import evaluate_check_ins
 from okr_sync.metrics.evaluate_formulas import evaluate_formula
 from okr_sync.metrics.evaluate_queries import evaluate_query
 from okr_sync.metrics.evaluate_records import Answers, Question, Refusals, evaluate_records
@@ -44,7 +46,10 @@ def evaluate(
     answers, refusals = _evaluate_datasets(connection, bundle, metrics, wanted)
     for metric in metrics:
         try:
-            if isinstance(metric, SqlMetric):
+            if isinstance(metric, ManualMetric):
+                said = evaluate_check_ins(connection, metric, wanted[metric.name])
+                answers |= {(metric.name, span): one for span, one in said.items()}
+            elif isinstance(metric, SqlMetric):
                 found = evaluate_query(connection, metric, wanted[metric.name])
                 answers |= {(metric.name, span): one for span, one in found.items()}
             elif isinstance(metric, FormulaMetric):
@@ -79,7 +84,7 @@ def _evaluate_datasets(
     """The metrics over datasets, each dataset's together."""
     by_dataset: dict[str, list[Question]] = defaultdict(list)
     for metric in metrics:
-        if not isinstance(metric, FormulaMetric | SqlMetric):
+        if not isinstance(metric, FormulaMetric | SqlMetric | ManualMetric):
             by_dataset[metric.dataset].append(Question(metric, spans[metric.name]))
     answers: Answers = {}
     refusals: Refusals = {}

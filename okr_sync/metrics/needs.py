@@ -4,9 +4,12 @@ Belongs here: plain descriptions of pulls, in the field's terms (object, propert
 day). Does not belong here: how needs follow from bindings (plan) or become requests (connectors).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from zoneinfo import ZoneInfo
 
+from okr_sync.config.models import KeyResult
 from okr_sync.config.where import Where
 
 
@@ -79,4 +82,18 @@ class QueriesNeed:
     dataset: str = "queries"
 
 
-Need = RecordsNeed | ReportsNeed | QueriesNeed
+@dataclass(frozen=True)
+class CheckInsNeed:
+    """The check-ins in the files of a dataset, for all key results that take check-ins.
+
+    `others` are the ids of those that don't; days are those of `zone`.
+    """
+
+    source: str
+    dataset: str
+    key_results: Mapping[str, KeyResult]
+    others: frozenset[str]
+    zone: ZoneInfo
+
+
+Need = RecordsNeed | ReportsNeed | QueriesNeed | CheckInsNeed

@@ -9,14 +9,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.cycles import Calendar
-from okr_sync.config.models import FormulaMetric, Ga4Source, Project, RecordMetric, SqlMetric
+from okr_sync.config.models import (
+    FormulaMetric,
+    Ga4Source,
+    ManualMetric,
+    Project,
+    RecordMetric,
+    SqlMetric,
+)
 from okr_sync.config.where import Where
 from okr_sync.metrics.dependencies import datasets_read, with_inputs
 from okr_sync.metrics.fx import FX_FIELDS, FX_RATE_FIELD, FX_TIME_FIELD
 from okr_sync.metrics.needs import (
+    CheckInsNeed,
     ExactWindowNeed,
     Need,
     QueriesNeed,
@@ -79,8 +88,11 @@ def needs_of(bundle: Bundle, plan: Plan) -> tuple[Need, ...]:
     queries: dict[str, list[SqlMetric]] = defaultdict(list)
     reports: dict[str, list[RecordMetric]] = defaultdict(list)
     records: set[str] = set()
+    reads_check_ins = False
     for metric in looked_at:
-        if isinstance(metric, SqlMetric):
+        if isinstance(metric, ManualMetric):
+            reads_check_ins = True
+        elif isinstance(metric, SqlMetric):
             queries[metric.source].append(metric)
         elif isinstance(bundle.project.sources[metric.source], Ga4Source):
             reports[metric.dataset].append(metric)
@@ -90,6 +102,8 @@ def needs_of(bundle: Bundle, plan: Plan) -> tuple[Need, ...]:
     needs: list[Need] = [bound.need(dataset) for dataset in records]
     needs += (_reports_need(dataset, metrics, plan) for dataset, metrics in reports.items())
     needs += (_queries_need(source, metrics, plan) for source, metrics in queries.items())
+    if reads_check_ins and bundle.project.check_ins.dataset is not None:
+        needs.append(_check_ins_need(bundle, bundle.project.check_ins.dataset))
     return tuple(sorted(needs, key=lambda need: (need.source, need.dataset)))
 
 
@@ -105,7 +119,7 @@ class _BoundFields:
         self._associations: dict[str, set[str]] = defaultdict(set)
         named = {key_result.metric for key_result in bundle.key_results.values()}
         for metric in with_inputs(bundle.metrics, named):
-            if not isinstance(metric, FormulaMetric | SqlMetric):
+            if not isinstance(metric, FormulaMetric | SqlMetric | ManualMetric):
                 self._add(bundle.project, metric)
 
     def _add(self, project: Project, metric: RecordMetric) -> None:
@@ -133,6 +147,13 @@ class _BoundFields:
             frozenset(self._associations[dataset]),
             frozenset(self._rates[dataset] - self._measured[dataset]),
         )
+
+
+def _check_ins_need(bundle: Bundle, dataset: str) -> CheckInsNeed:
+    source, _, name = dataset.partition(".")
+    manual = {name: one for name, one in bundle.key_results.items() if one.is_manual}
+    others = frozenset(bundle.key_results) - manual.keys()
+    return CheckInsNeed(source, name, manual, others, ZoneInfo(bundle.project.time_zone))
 
 
 def _queries_need(source: str, metrics: Iterable[SqlMetric], plan: Plan) -> QueriesNeed:

@@ -98,6 +98,13 @@ def is_closed(
     now: datetime,
 ) -> bool:
     """Whether the number is left alone: its closing day is over, settled and past revising."""
+    return now >= left_alone_from(key_result, metric, metrics, calendar)
+
+
+def left_alone_from(
+    key_result: KeyResult, metric: AnyMetric, metrics: Metrics, calendar: Calendar
+) -> datetime:
+    """The instant from which the number is left alone."""
     after = closing_day(key_result, metric, metrics) + timedelta(days=1)
     ended_at = local_midnight(after, calendar.zone)
-    return now >= ended_at + key_result.settle + key_result.revise
+    return ended_at + key_result.settle + key_result.revise

@@ -17,8 +17,9 @@ from okr_sync.config.cycles import Calendar
 from okr_sync.config.hashes import definition_hash
 from okr_sync.config.models import KeyResult
 from okr_sync.metrics.dependencies import is_live
-from okr_sync.metrics.spans import Span, closing_day, is_closed
+from okr_sync.metrics.spans import Span, closing_day, is_closed, left_alone_from
 from okr_sync.metrics.windows import as_of_instant, resolve_window
+from okr_sync.sync.check_ins import days_to_judge, said_since
 from okr_sync.warehouse.overrides import OVERRIDE, Override, override_on, overrides_of
 from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import key_result_current, key_result_history
@@ -49,12 +50,14 @@ def days_by_key_result(
     restate, at every day within `revise` before it that already has a number, and at days whose
     number an override has to take the place of, or to leave. A cycle that was over, settled and past
     revising before the run's day is else left alone once it has a last number, unless its definition
-    has changed since or it is marked failed (a mark that only a measurement takes away).
+    has changed since or it is marked failed (a mark that only a measurement takes away). What people
+    check in is judged for its last day ever after, and for every day once they have said more.
     """
     chosen = {key_result_id: bundle.key_results[key_result_id] for key_result_id in key_result_ids}
     overrides = active_overrides(connection, chosen)
     measured = _measured_days(connection, chosen.values(), run, overrides)
     failed = _failed(connection)
+    said_lately = _said_lately(connection, bundle, chosen.values(), calendar)
     wanted: dict[str, tuple[date, ...]] = {}
     for key_result_id, key_result in chosen.items():
         metric = bundle.metrics[key_result.metric]
@@ -71,9 +74,13 @@ def days_by_key_result(
             and known[last].definition_hash == definition_hash(key_result, metric, bundle.metrics)
             and key_result_id not in failed
         )
-        if not is_left_alone or run.days[0] <= last:
+        if key_result_id in said_lately or not is_left_alone or run.days[0] <= last:
             day = min(run.days[0], last)
             days |= {day, *(one for one in known if day - key_result.revise <= one < day)}
+            if key_result.is_manual:
+                days |= days_to_judge(key_result, day)
+        elif key_result.is_manual:
+            days.add(last)  # so that files are still looked at for a late last word
         wanted[key_result_id] = tuple(sorted(days))
     return wanted
 
@@ -132,6 +139,20 @@ def active_overrides(
         if override.withdrawn_at is None:
             found.setdefault(override.key_result_id, []).append(override)
     return found
+
+
+def _said_lately(
+    connection: Connection, bundle: Bundle, key_results: Iterable[KeyResult], calendar: Calendar
+) -> set[str]:
+    """The key results of which people have said something after they would be left alone."""
+    left_alone_at = {
+        one.key_result_id: left_alone_from(
+            one, bundle.metrics[one.metric], bundle.metrics, calendar
+        )
+        for one in key_results
+        if one.is_manual
+    }
+    return said_since(connection, left_alone_at.keys(), left_alone_at)
 
 
 def _number_on(overrides: Iterable[Override], day: date) -> Decimal | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from okr_sync.config.bundle import Bundle
-from okr_sync.config.models import FormulaMetric, SqlMetric
+from okr_sync.config.models import FormulaMetric, ManualMetric, SqlMetric
 from okr_sync.metrics.dependencies import datasets_read, with_inputs
 from okr_sync.metrics.evaluate import evaluate
 from okr_sync.metrics.measurement import Measurement, MetricObservation
@@ -120,16 +120,21 @@ def _refusal_flags(connection: Connection, bundle: Bundle, name: str) -> tuple[s
     """The flags that say why a metric has no number, also through formulas."""
     flags: set[str] = set()
     for metric in with_inputs(bundle.metrics, [name]):
-        if not isinstance(metric, FormulaMetric | SqlMetric):
+        if not isinstance(metric, FormulaMetric | SqlMetric | ManualMetric):
             flags |= refusal_flags(connection, metric)
     return tuple(sorted(flags))
 
 
 def _datasets(bundle: Bundle, name: str) -> list[str]:
-    """Every dataset that the metric's number rests on, also through formulas."""
+    """Every dataset that the metric's number rests on, also through formulas.
+
+    Not those of check-ins: what people have said counts while a file can't be read, and the failure
+    is told beside it (check_ins).
+    """
     found: dict[str, None] = {}
     for metric in with_inputs(bundle.metrics, [name]):
-        found |= dict.fromkeys(datasets_read(bundle.project, metric))
+        if not isinstance(metric, ManualMetric):
+            found |= dict.fromkeys(datasets_read(bundle.project, metric))
     return list(found)
 
 

@@ -17,7 +17,9 @@ from okr_sync.config.models import KeyResult, Project
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.spans import Span, is_closed, is_final
 from okr_sync.progress import judge, resolve_goal
+from okr_sync.sync.check_ins import due_at
 from okr_sync.warehouse.baselines import MeasuredBaseline
+from okr_sync.warehouse.check_ins import MANUAL, CheckIn
 from okr_sync.warehouse.observations import KeyResultObservation, KeyResultRow, ObjectiveRow
 from okr_sync.warehouse.overrides import OVERRIDE, Override, override_on
 
@@ -55,6 +57,7 @@ def observe(
     about_baseline: set[str] = set()
     if baseline is not None and baseline.definition_hash != metric_hash(metric, bundle.metrics):
         about_baseline.add("baseline_of_earlier_definition")
+    own_origin = MANUAL if key_result.is_manual else origin
     observations = []
     for span, automatic in measurements.items():
         override = override_on(overrides, span.as_of)
@@ -76,22 +79,27 @@ def observe(
                 status=standing.status.value,
                 is_final=final,
                 quality=tuple(sorted(flags)),
-                origin=origin if override is None else OVERRIDE,
+                origin=own_origin if override is None else OVERRIDE,
                 definition_hash=hash_,
             )
         )
     return observations
 
 
-def stale_after(bundle: Bundle, key_result: KeyResult, now: datetime) -> datetime | None:
+def stale_after(
+    bundle: Bundle, key_result: KeyResult, now: datetime, check_ins: Iterable[CheckIn] = ()
+) -> datetime | None:
     """When a number measured now will have missed a run: at the second scheduled tick from now.
 
-    None for a key result whose cycle is over and settled: it can't go stale.
+    For one that people say, when the next check-in after its `check_ins` is due. None for a key
+    result whose cycle is over and settled: it can't go stale.
     """
     calendar = calendar_of(bundle.project)
     metric = bundle.metrics[key_result.metric]
     if is_closed(key_result, metric, bundle.metrics, calendar, now):
         return None
+    if key_result.is_manual:
+        return due_at(key_result, check_ins, calendar)
     ticks = CronSim(bundle.project.schedule, now.astimezone(calendar.zone))
     next(ticks)
     return next(ticks).astimezone(UTC)

@@ -14,6 +14,7 @@ from okr_sync.config.models import KeyResult
 from okr_sync.metrics.dependencies import with_inputs
 from okr_sync.metrics.measurement import Measurement, MetricObservation
 from okr_sync.sync.baselines import baselines_of, find_baseline
+from okr_sync.sync.check_ins import check_in_failures, worth_publishing
 from okr_sync.sync.days import active_overrides
 from okr_sync.sync.measure import Measured, measure
 from okr_sync.sync.observe import (
@@ -25,6 +26,7 @@ from okr_sync.sync.observe import (
 )
 from okr_sync.sync.scope import RunScope
 from okr_sync.warehouse.baselines import MeasuredBaseline, freeze_baselines
+from okr_sync.warehouse.check_ins import CheckIn, check_ins_of
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.metric_values import published_measurements
 from okr_sync.warehouse.observations import KeyResultFailure, KeyResultObservation
@@ -69,13 +71,16 @@ def publish_key_results(
     with warehouse.read() as connection:
         baselines |= baselines_of(connection, key_results)
         overrides = active_overrides(connection, [one.key_result_id for one in due])
+        check_ins: dict[str, list[CheckIn]] = {}
+        for one in check_ins_of(connection, [kr.key_result_id for kr in due if kr.is_manual]):
+            check_ins.setdefault(one.key_result_id, []).append(one)
         kept = {
             name: published_measurements(connection, bundle.key_results[name].metric, spans)
             for name, spans in scope.kept.items()
         }
     observations: list[KeyResultObservation] = []
     metric_observations: dict[Any, MetricObservation] = {}
-    failures: dict[str, str] = {}
+    failures = check_in_failures(warehouse, bundle, scope.run_id, due)
     failure_flags: dict[str, tuple[str, ...]] = {}
     for key_result in due:
         name = key_result.key_result_id
@@ -84,7 +89,11 @@ def publish_key_results(
         past, own_overrides = kept.get(name, {}), overrides.get(name, [])
         if result.error is None:
             own = {**past, **{span: result.measurements[span] for span in spans}}
-            _collect(bundle, key_result, scope, measured, metric_observations)
+            if key_result.is_manual:
+                with warehouse.read() as connection:
+                    own = worth_publishing(connection, key_result, own, own_overrides)
+            else:
+                _collect(bundle, key_result, scope, measured, metric_observations)
         else:
             # What people have set goes on while the source fails; what failed is said beside it.
             failures[name], failure_flags[name] = result.error, result.flags
@@ -111,9 +120,15 @@ def publish_key_results(
         observations=observations,
         metric_observations=list(metric_observations.values()),
         failures=[
-            KeyResultFailure(name, error, failure_flags[name]) for name, error in failures.items()
+            KeyResultFailure(name, error, failure_flags.get(name, ()))
+            for name, error in failures.items()
         ],
-        stale_after={kr.key_result_id: stale_after(bundle, kr, scope.now) for kr in due},
+        stale_after={
+            kr.key_result_id: stale_after(
+                bundle, kr, scope.now, check_ins.get(kr.key_result_id, ())
+            )
+            for kr in due
+        },
     )
     return Published(observations, failures, outcome)
 

@@ -212,6 +212,22 @@ config_version = Table(
     Column("body", Text, nullable=False),  # JSON object: file → its text
 )
 
+check_in = Table(
+    "check_in",
+    metadata,
+    Column("key_result_id", String(200), primary_key=True),
+    Column("check_in_id", Integer, primary_key=True),
+    Column("day", Date, nullable=False),
+    Column("value", ExactDecimal, nullable=False),
+    Column("confidence", Integer, nullable=False),  # 1 to 10
+    Column("note", Text),
+    Column("author", Text, nullable=False),
+    Column("dataset", String(200)),  # null: said by the command
+    Column("place", String(500)),  # file and line
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("withdrawn_at", UtcDateTime),
+)
+
 # --- private: what the connectors know of each dataset --------------------------------------------
 
 source_state = Table(
@@ -318,6 +334,17 @@ value_override = Table(
     Column("until_day", Date, nullable=False),  # inclusive
     Column("recorded_at", UtcDateTime, nullable=False),
     Column("withdrawn_at", UtcDateTime),
+)
+
+# --- private: rows of files that are no check-ins --------------------------------------------------
+
+check_in_refusal = Table(
+    "check_in_refusal",
+    metadata,
+    Column("dataset", String(200), primary_key=True),
+    Column("place", String(500), primary_key=True),
+    Column("key_result_id", String(200)),  # null: the row doesn't say, or says it wrongly
+    Column("error", Text, nullable=False),
 )
 
 # --- private: what a run has computed and not yet published ---------------------------------------

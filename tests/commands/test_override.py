@@ -66,7 +66,7 @@ def test_withdrawing_names_the_override_beneath(at_company: Any, okr_sync: Any) 
         (("leads", "many", "--reason", "r", "--until", "2199-01-01"), "many"),
         (("leads", "5%", "--withdraw"), "needs nothing else"),
         (("leads", "5", "--reason", " ", "--until", "2199-01-01"), "Say why in --reason"),
-        (("paid-share", "55", "--reason", "r", "--until", "2199-01-01"), "write 55%"),
+        (("paid-share", "55", "--reason", "r", "--until", "2199-01-01"), "Write 55%"),
         (("leeds", "5", "--reason", "r", "--until", "2199-01-01"), "Did you mean sales/leads?"),
         (("leads", "5", "--reason", "r", "--until", "soon"), "is not a day"),
         ((), "Missing argument"),

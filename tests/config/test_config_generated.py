@@ -132,7 +132,7 @@ PROBABLE = st.builds(
 )
 
 
-DEFAULTS = Defaults(1, timedelta(days=2), timedelta(days=7))
+DEFAULTS = Defaults(1, timedelta(days=2), timedelta(days=7), timedelta(days=7))
 
 
 def sources() -> Sources:

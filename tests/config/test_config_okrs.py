@@ -117,7 +117,6 @@ GOAL = "goal: {at_least: 1}"
     ("body", "column", "rule", "words"),
     [
         ("metric: mqls", 9, "missing-key", "needs `goal`"),
-        (f"{GOAL}", 9, "missing-key", "needs `metric`"),
         (f"metric: mqlz, {GOAL}", 36, "unknown-metric", "Did you mean `mqls`?"),
         (f"metric: zzzzzzz, {GOAL}", 36, "unknown-metric", "Define it in metrics.yaml"),
         (f"metric: {{agg: avg, field: f, from: hubspot.deals, time: t}}, {GOAL}", 42,
