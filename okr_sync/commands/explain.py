@@ -24,6 +24,7 @@ from okr_sync.commands.project_warehouse import opened
 from okr_sync.commands.records import RecordRow, record_rows, write_csv
 from okr_sync.inspect.definition import definition_parts
 from okr_sync.inspect.explanation import Explanation, explain
+from okr_sync.warehouse.goals import RecordedGoal
 from okr_sync.warehouse.reads import jsonable, status, to_jsonable
 
 
@@ -110,6 +111,8 @@ def _as_object(found: Explanation, rows: list[RecordRow] | None) -> dict[str, An
         "target": jsonable(found.key_result.target),
         "number": to_jsonable(found.row),
         "error": found.key_result.error,
+        "before": None if found.before is None else to_jsonable(found.before),
+        "goals": [_goal(one) for one in found.goals],
         "definition": None,
         "window": None,
         "records_counted": [_plain(one) for one in found.tallies],
@@ -148,6 +151,14 @@ def _as_object(found: Explanation, rows: list[RecordRow] | None) -> dict[str, An
     if rows is not None:
         object_["records"] = [_plain(row) for row in rows]
     return object_
+
+
+def _goal(one: RecordedGoal) -> dict[str, Any]:
+    return _plain(one.agreed) | {
+        "change": one.change,
+        "recorded_at": jsonable(one.recorded_at),
+        "run_id": one.run_id,
+    }
 
 
 def _plain(row: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Belongs here: the words of `explain`, shared by the command and notebooks. Does 
 gathering the facts (inspect.explanation) or laying the words out (explain, notebook).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -14,9 +14,12 @@ from okr_sync.flags import Weight, flag_in_words, weighing
 from okr_sync.inspect.contributions import Tally
 from okr_sync.inspect.definition import definition_parts
 from okr_sync.inspect.explanation import Definition, Explanation, GroupFigure
+from okr_sync.inspect.words import cause_in_words, goal_in_words
 from okr_sync.metrics.spans import Span
 from okr_sync.progress import elapsed_share
+from okr_sync.sync.goals import goal_of
 from okr_sync.warehouse.check_ins import MANUAL, check_in_on
+from okr_sync.warehouse.goals import RecordedGoal
 
 Lines = list[tuple[str, str]]
 """Section and sentence; several sentences of one section follow one another."""
@@ -38,6 +41,7 @@ def explanation_lines(found: Explanation, version: str) -> Lines:
     refused = weighing(found.key_result.quality, Weight.REFUSED)
     lines += [("Notes", f"{flag}: {flag_in_words(flag)}") for flag in (*row.quality, *refused)]
     lines += [("Definition", text) for text in _definition(found)]
+    lines += [("Goals", text) for text in goal_lines(found.goals, unit)]
     if found.span is not None and found.definition is not None:
         zone = found.definition.bundle.project.time_zone
         lines += [("Window", text) for text in _window(found.span, zone)]
@@ -118,6 +122,8 @@ def _missing_end(baseline: Decimal | None) -> str:
 
 def _ends(found: Explanation, definition: Definition) -> tuple[Decimal | None, Decimal | None]:
     """Baseline and target by which the number was judged."""
+    if found.row.baseline is not None or found.row.target is not None:
+        return found.row.baseline, found.row.target
     if found.row.definition_hash == found.key_result.definition_hash:
         return found.key_result.baseline, found.key_result.target
     return definition.key_result.goal.baseline, definition.key_result.goal.target
@@ -308,7 +314,11 @@ def _pulls(found: Explanation) -> Iterator[str]:
 
 def _run(found: Explanation, version: str) -> Iterator[str]:
     run = found.run
-    yield f"recorded at {time_in_words(found.row.recorded_at)} ({found.row.origin})"
+    why = cause_in_words(found.row.cause)
+    yield f"recorded at {time_in_words(found.row.recorded_at)} ({found.row.origin}): {why}"
+    if found.before is not None:
+        value = show_number(found.before.value, found.key_result.unit)
+        yield f"before: {value}, recorded at {time_in_words(found.before.recorded_at)}"
     if run is None:
         yield f"{found.row.run_id}: not known any more"
     else:
@@ -316,6 +326,18 @@ def _run(found: Explanation, version: str) -> Iterator[str]:
         commit = found.git_sha or "not in a git checkout"
         yield f"config {run.config_hash[:12]}, commit {commit}"
     yield f"explained by okr-sync {version}"
+
+
+def goal_lines(goals: Sequence[RecordedGoal], unit: str | None) -> Iterator[str]:
+    """The goals of a key result over time, in words; nothing where the goal has always been the same."""
+    if len(goals) < 2:
+        return
+    for one in goals:
+        text = goal_in_words(goal_of(one.agreed), lambda number: show_number(number, unit))
+        extra = [] if one.agreed.pace == "linear" else [f"pace: {one.agreed.pace}"]
+        terms = ", ".join([text, one.agreed.commitment, *extra])
+        since, recorded = one.agreed.effective_from, time_in_words(one.recorded_at)
+        yield f"from {since} on: {terms} (recorded at {recorded})"
 
 
 def time_in_words(at: datetime) -> str:

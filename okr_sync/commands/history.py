@@ -13,8 +13,10 @@ from rich.table import Table
 
 from okr_sync.commands.choose import choose_measured
 from okr_sync.commands.console import is_narrow, output
+from okr_sync.commands.explaining import goal_lines
 from okr_sync.commands.numbers import show_number, show_percent
 from okr_sync.commands.project_warehouse import end_of_day, opened
+from okr_sync.warehouse.goals import recorded_goals
 from okr_sync.warehouse.reads import HistoryRow, history, status, to_jsonable
 
 
@@ -26,13 +28,19 @@ def run_history(folder: Path, key_result: str, as_known_on: date | None, as_json
         key_result_id = choose_measured(key_result, rows_by_id, bundle)
         known_at = None if as_known_on is None else end_of_day(bundle.project, as_known_on)
         rows = history(warehouse, key_result_id, as_known_on=known_at)
+        with warehouse.read() as connection:
+            goals = recorded_goals(connection, [key_result_id]).get(key_result_id, [])
     if as_json:
         click.echo(json.dumps([to_jsonable(row) for row in rows], indent=2))
     elif not rows:
         click.echo(f"{key_result_id} has not been measured yet.")
     else:
         console = output()
-        console.print(_table(rows, rows_by_id[key_result_id].unit, is_narrow(console)))
+        unit = rows_by_id[key_result_id].unit
+        console.print(_table(rows, unit, is_narrow(console)))
+        known_goals = [one for one in goals if known_at is None or one.recorded_at <= known_at]
+        for line in goal_lines(known_goals, unit):
+            console.print(f"Goal {line}", style="dim", markup=False)
     return 0
 
 

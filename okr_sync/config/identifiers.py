@@ -59,6 +59,15 @@ def check_objective_reference(text: str) -> str:
     return text
 
 
+def check_former_id(text: str) -> str:
+    """`id` or `team/id` as written, of a key result as it was called before, or BadValue."""
+    team, slash, own = text.partition("/")
+    if slash:
+        check_id(team)
+    check_id(own if slash else text)
+    return text
+
+
 def in_place_name(key_result_id: str) -> str:
     """The name of a metric that is written in its key result."""
     # Ids hold single hyphens and no underscore, so different key results get different names.

@@ -39,6 +39,7 @@ def word(*words: str) -> Schema:
 TEXT: Final = {"type": ["string", "number"]}
 NUMBER: Final = ref("number")
 DURATION: Final = ref("duration")
+DAY: Final = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 TEXTS: Final = {"type": "array", "items": TEXT, "uniqueItems": True}
 DATASET: Final = {"type": "string", "pattern": r"^[a-z][a-z0-9_]*\..+$"}
 FIELD: Final = {"type": "string", "minLength": 1, "maxLength": 100}
@@ -50,6 +51,7 @@ def _whole(low: int, high: int) -> Schema:
     return {"type": "integer", "minimum": low, "maximum": high}
 
 
+_RESTATED = "From which share on a number is flagged that changes after its day is over."
 _IGNORE = Key("ignore", ref("ignore"), "Warnings not to show, with the reason for each.")
 
 COMMON: Final = (
@@ -270,6 +272,7 @@ PROJECT: Final = (
         default="48h",
     ),
     Key("revise", DURATION, "How far back each run measures again.", default="7d"),
+    Key("restated", NUMBER, _RESTATED, default="5%"),
     Key(
         "status",
         ref("status"),
@@ -320,6 +323,7 @@ KEY_RESULT: Final = (
     Key("metric", {"anyOf": [{"type": "string"}, ref("metric")]}, "A metric's name, or a metric written in place.", default="people say the number in check-ins"),
     Key("check_ins", ref("check_in_rhythm"), "Without a metric: `every`, how often a check-in is due.", default="the project's"),
     Key("goal", ref("goal"), "What it is to reach.", True),
+    Key("goal_since", DAY, "The day from which the goal counts.", default="the day on which a run first finds it"),
     Key("over", ref("over"), "The days it looks at.", default="cycle"),
     Key("unit", {"type": "string", "maxLength": 40}, "As for a metric.", default="the metric's"),
     Key("owner", TEXT, "Who answers for it.", default="the objective's"),
@@ -329,6 +333,8 @@ KEY_RESULT: Final = (
     Key("shared_with", TEXTS, "Other teams that answer for it too."),
     Key("settle", DURATION, "As in the project file.", default="the project's"),
     Key("revise", DURATION, "As in the project file.", default="the project's"),
+    Key("restated", NUMBER, "As in the project file.", default="the project's"),
+    Key("was", {"type": ["string", "integer"], "maxLength": 181}, "The id that it had before, `id` or `team/id`: the history goes on."),
     _IGNORE,
 )  # fmt: skip
 GOAL_FORMS: Final = (

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict
 
 from okr_sync.config.where import Where
 
+DEFAULT_RESTATED = Decimal("0.05")
+"""Late records and corrections move most numbers by a few per cent; more than that people must see."""
+
 
 class Family(StrEnum):
     """The four families of marketing metrics, which are also the groups in Dagster."""
@@ -275,6 +278,7 @@ class KeyResult(_Shape):
     owner: str | None = None
     metric: str
     goal: Goal
+    goal_since: date | None = None  # the day from which the goal counts, where it is written
     over: Over = Over()
     cycle: Cycle
     unit: str | None = None
@@ -285,6 +289,10 @@ class KeyResult(_Shape):
     settle: timedelta
     revise: timedelta
     check_in_every: timedelta | None = None
+    restated: Decimal = DEFAULT_RESTATED
+    """From which share on a changed number of a day that was over is flagged."""
+    was: str | None = None
+    """The id, `team/id`, that it had before: its history goes on under the new one."""
     defined_at: Position
 
     @property
@@ -396,6 +404,7 @@ class Project(_Shape):
     schedule: str = "0 * * * *"
     settle: timedelta = timedelta(hours=48)
     revise: timedelta = timedelta(days=7)
+    restated: Decimal = DEFAULT_RESTATED
     status: StatusThresholds = StatusThresholds()
     check_ins: CheckIns = CheckIns()
     fx: str | None = None

@@ -46,6 +46,18 @@ _UNITS = {
 _NO_FIXED_LENGTH = frozenset(("mo", "month", "months", "q", "quarter", "quarters", "y", "year"))
 
 
+def parse_restated(text: str) -> Decimal:
+    """The share from which on a restatement is flagged, such as `5%`; above 0 and at most 100 %."""
+    share = parse_number(text)
+    if 0 < share <= 1:
+        return share
+    raise BadValue(
+        "bad-number",
+        f"{quoted(text)} is not a share of a number.",
+        f"Write it in per cent, as in {text}%." if 1 < share <= 100 else "Write it as in 5%.",
+    )
+
+
 def parse_number(text: str) -> Decimal:
     """The exact number that people mean by `text`; raises BadValue where that isn't certain.
 

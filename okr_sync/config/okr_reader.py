@@ -6,12 +6,14 @@ Belongs here: the YAML shape of `okrs*.yaml`. Does not belong here: goals, windo
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 
 from okr_sync.config.check_in_reader import check_manual, read_check_in_rhythm
 from okr_sync.config.fields import Fields, shape
 from okr_sync.config.findings import Draft, Findings
 from okr_sync.config.goal_reader import read_cycle, read_goal, read_over
 from okr_sync.config.identifiers import (
+    check_former_id,
     check_id,
     check_metric_name,
     check_objective_reference,
@@ -27,6 +29,7 @@ from okr_sync.config.models import (
     Objective,
     Over,
 )
+from okr_sync.config.numbers import parse_restated
 from okr_sync.config.problems import BadValue, Problem
 from okr_sync.config.rule_settings import read_ignores
 from okr_sync.config.source_reader import Sources
@@ -76,6 +79,7 @@ class Defaults:
     settle: timedelta
     revise: timedelta
     check_in_every: timedelta
+    restated: Decimal
 
 
 @dataclass
@@ -229,6 +233,9 @@ def _read_key_result(
     shared_with = fields.texts("shared_with", check_id)
     settle = fields.duration("settle")
     revise = fields.duration("revise")
+    restated = fields.parsed("restated", parse_restated)
+    goal_since = fields.day("goal_since")
+    was = fields.parsed("was", check_former_id)
     ignored = read_ignores(fields)
     fields.finish()
     findings.include(own, full_id)
@@ -259,6 +266,7 @@ def _read_key_result(
         owner=owner,
         metric=metric,
         goal=goal,
+        goal_since=goal_since,
         over=over,
         cycle=place.cycle,
         unit=unit,
@@ -269,6 +277,8 @@ def _read_key_result(
         settle=place.defaults.settle if settle is None else settle,
         revise=place.defaults.revise if revise is None else revise,
         check_in_every=check_in_every,
+        restated=place.defaults.restated if restated is None else restated,
+        was=place.full_id(was) if was is None or "/" not in was else was,
         defined_at=fields.position("id"),
     )
 

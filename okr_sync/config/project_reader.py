@@ -17,7 +17,15 @@ from okr_sync.config.datasets import find_dataset
 from okr_sync.config.fields import Fields, shape
 from okr_sync.config.findings import Findings
 from okr_sync.config.identifiers import check_currency
-from okr_sync.config.models import CheckIns, FilesSource, Project, SqlSource, StatusThresholds
+from okr_sync.config.models import (
+    DEFAULT_RESTATED,
+    CheckIns,
+    FilesSource,
+    Project,
+    SqlSource,
+    StatusThresholds,
+)
+from okr_sync.config.numbers import parse_restated
 from okr_sync.config.okr_reader import Defaults
 from okr_sync.config.problems import BadValue
 from okr_sync.config.rule_settings import RuleSettings, read_rules
@@ -56,7 +64,9 @@ class ProjectReading:
     sources: Sources = field(default_factory=Sources)
     rules: RuleSettings = field(default_factory=RuleSettings)
     defaults: Defaults = field(
-        default_factory=lambda: Defaults(1, _DEFAULT_SETTLE, _DEFAULT_REVISE, CheckIns().every)
+        default_factory=lambda: Defaults(
+            1, _DEFAULT_SETTLE, _DEFAULT_REVISE, CheckIns().every, DEFAULT_RESTATED
+        )
     )
 
 
@@ -88,6 +98,7 @@ def read_project(root: Node, findings: Findings) -> ProjectReading:
     schedule = fields.parsed("schedule", parse_schedule)
     settle = fields.duration("settle")
     revise = fields.duration("revise")
+    restated = fields.parsed("restated", parse_restated)
     warehouse_url_env = _read_warehouse(fields)
     status = _read_status(fields)
     source_findings = Findings()
@@ -103,6 +114,7 @@ def read_project(root: Node, findings: Findings) -> ProjectReading:
         _DEFAULT_SETTLE if settle is None else settle,
         _DEFAULT_REVISE if revise is None else revise,
         check_ins.every,
+        DEFAULT_RESTATED if restated is None else restated,
     )
     if any(problem.rule in SECRET_RULES for problem in source_findings.problems):
         # The file may hold a secret: nothing of it may get into config_version.
@@ -118,6 +130,7 @@ def read_project(root: Node, findings: Findings) -> ProjectReading:
             schedule=schedule or "0 * * * *",
             settle=reading.defaults.settle,
             revise=reading.defaults.revise,
+            restated=reading.defaults.restated,
             status=status,
             check_ins=check_ins,
             fx=reading.sources.fx,

@@ -27,6 +27,7 @@ from okr_sync.sync.baselines import (
     find_baseline,
     plan_with_baselines,
 )
+from okr_sync.sync.goals import goals_of
 from okr_sync.sync.observe import calendar_of, observe
 from okr_sync.warehouse.baselines import MeasuredBaseline
 from okr_sync.warehouse.metric_values import published_measurements
@@ -121,6 +122,9 @@ def draft_curve(connection: Connection, bundle: Bundle, drafted: Drafted, now: d
         dict(sorted(measured.items(), key=lambda item: item[0].as_of)),
         DRAFT,
         now,
+        goals=goals_of(connection, bundle, [key_result], calendar_of(bundle.project), now)[
+            key_result.key_result_id
+        ],
         baseline=_baseline(connection, bundle, drafted, everything, now),
         overrides=overrides_of(connection, [key_result.key_result_id]),
     )

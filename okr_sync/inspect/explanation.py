@@ -17,13 +17,15 @@ from okr_sync.config.models import FormulaMetric, KeyResult
 from okr_sync.errors import OkrSyncError, SourceError, UsageError
 from okr_sync.inspect.contributions import Tally, record_metrics, tally
 from okr_sync.inspect.definition import RecordedConfig, recorded_config
-from okr_sync.inspect.draft import datasets_of, definition_hash_of
+from okr_sync.inspect.draft import datasets_of
 from okr_sync.metrics.evaluate_records import measure_groups
 from okr_sync.metrics.spans import Span, span_for
+from okr_sync.sync.goals import definition_hashes, goals_of, judged_by, terms_of
 from okr_sync.sync.observe import calendar_of
 from okr_sync.warehouse.baselines import MeasuredBaseline, frozen_baselines
 from okr_sync.warehouse.check_ins import CheckIn, check_ins_of
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.goals import RecordedGoal, recorded_goals
 from okr_sync.warehouse.metric_values import published_measurements
 from okr_sync.warehouse.mirror import DatasetState, state_of
 from okr_sync.warehouse.overrides import OVERRIDE, Override, override_on, overrides_of
@@ -82,9 +84,11 @@ class Explanation:
     `uncounted` says why they could not be counted. `check_ins` are all of a key result that people
     check in, withdrawn ones too. `baseline` is the measured one, where the goal
     starts from one; `inputs` are those of a formula, `groups` the figures of metrics with `by`.
+    `before` is the revision that the number took the place of; `goals` are all that were agreed.
     """
 
     row: HistoryRow
+    before: HistoryRow | None
     key_result: StatusRow
     definition: Definition | None
     git_sha: str | None
@@ -97,6 +101,7 @@ class Explanation:
     override: Override | None
     check_ins: Sequence[CheckIn]
     baseline: MeasuredBaseline | None
+    goals: Sequence[RecordedGoal]
     inputs: Sequence[Input]
     groups: Sequence[GroupFigure]
 
@@ -119,22 +124,24 @@ def explain(
     Raises UsageError where the key result has no number, or none for that day.
     """
     (current,) = status(warehouse, now=now, key_result_ids=[key_result_id])
-    row = _row(warehouse, current, as_of)
+    row, before = _rows(warehouse, current, as_of)
     run = find_run(warehouse, row.run_id)
     with warehouse.read() as connection:
         recorded = recorded_config(connection, run.config_hash) if run else None
-        definition = _definition(bundle, recorded, row)
+        definition = _definition(connection, bundle, recorded, row, now)
         span = None if definition is None else _span(definition, row)
         tallies, uncounted = _tallies(connection, definition, span)
         names = _datasets(definition)
         states = [(name, _state(connection, name)) for name in names]
         override = override_on(overrides_of(connection, [key_result_id]), row.as_of)
         check_ins = check_ins_of(connection, [key_result_id])
+        goals = recorded_goals(connection, [key_result_id]).get(key_result_id, [])
         frozen = frozen_baselines(connection, [(key_result_id, current.cycle_start)])
         inputs = _inputs(connection, definition, span)
         groups = _groups(connection, definition, span) if uncounted is None else []
     return Explanation(
         row=row,
+        before=before,
         key_result=current,
         definition=definition,
         git_sha=recorded.git_sha if recorded else None,
@@ -151,12 +158,16 @@ def explain(
         check_ins=check_ins,
         override=override if row.origin == OVERRIDE else None,
         baseline=frozen.get(key_result_id),
+        goals=goals,
         inputs=inputs,
         groups=groups,
     )
 
 
-def _row(warehouse: Warehouse, current: StatusRow, as_of: date | None) -> HistoryRow:
+def _rows(
+    warehouse: Warehouse, current: StatusRow, as_of: date | None
+) -> tuple[HistoryRow, HistoryRow | None]:
+    """The day's latest revision, and the one before it if there is one."""
     day = as_of or current.as_of
     if day is None:
         raise UsageError(
@@ -169,15 +180,24 @@ def _row(warehouse: Warehouse, current: StatusRow, as_of: date | None) -> Histor
             f"{current.key_result_id} has no number as of {day}. "
             f"`okr-sync history {current.key_result_id}` lists the days that have one."
         )
-    return latest[-1]
+    return latest[-1], latest[-2] if len(latest) > 1 else None
 
 
 def _definition(
-    bundle: Bundle, recorded: RecordedConfig | None, row: HistoryRow
+    connection: Connection,
+    bundle: Bundle,
+    recorded: RecordedConfig | None,
+    row: HistoryRow,
+    now: datetime,
 ) -> Definition | None:
-    now = bundle.key_results.get(row.key_result_id)
-    if now is not None and definition_hash_of(bundle, now) == row.definition_hash:
-        return Definition(bundle, now, is_current=True)
+    defined = bundle.key_results.get(row.key_result_id)
+    if defined is not None:
+        calendar = calendar_of(bundle.project)
+        goals = goals_of(connection, bundle, [defined], calendar, now)[row.key_result_id]
+        for terms, hash_ in definition_hashes(bundle, defined, goals).items():
+            if hash_ == row.definition_hash:
+                is_current = terms == terms_of(defined)
+                return Definition(bundle, judged_by(defined, terms), is_current)
     if recorded is None or recorded.bundle is None:
         return None
     then = recorded.bundle.key_results.get(row.key_result_id)

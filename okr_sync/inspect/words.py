@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from okr_sync.config.models import Aggregation, Goal, GoalKind, Over, OverKind
 from okr_sync.config.where import AnyOf, Condition, Operator, Scalar, Where
+from okr_sync.warehouse.causes import Cause
 
 Show = Callable[[Decimal | None], str]
 """How a number of the key result is shown with its unit."""
@@ -112,3 +113,25 @@ def goal_in_words(goal: Goal, show: Show) -> str:
         points = decimal_in_words(goal.relative_target * 100)
         return f"from {baseline} by {points if points.startswith('-') else f'+{points}'}%"
     return f"from {baseline} to {show(goal.target)}"
+
+
+def cause_in_words(cause: str | None) -> str:
+    """Why a number was written, from the column `cause`."""
+    return _CAUSES[Cause(cause)] if cause is not None else "why is not recorded"
+
+
+_CAUSES = {
+    Cause.FIRST: "the day's first number",
+    Cause.BACKFILL: "the day's first number, measured afterwards",
+    Cause.DAY_IN_PROGRESS: "the day had not been over when it was last measured",
+    Cause.RESTATED: "the source has restated a day that was over",
+    Cause.DEFINITION: "the definition has changed",
+    Cause.GOAL: "the goal has changed",
+    Cause.BASELINE: "the measured baseline has become known",
+    Cause.OVERRIDE: "somebody set the number",
+    Cause.OVERRIDE_ENDED: "the number that somebody had set no longer counts",
+    Cause.MANUAL: "somebody checked the number in",
+    Cause.QUALITY: "the number is the same, its flags are not",
+    Cause.FINAL: "the number is the same, and final now",
+    Cause.SETTINGS: "the number is the same, judged by other settings of the project",
+}

@@ -55,8 +55,13 @@ def previous_cycle(cycle: Cycle) -> Cycle:
 def baselines_of(
     connection: Connection, key_results: Iterable[KeyResult]
 ) -> dict[str, MeasuredBaseline]:
-    """The measured baselines that are frozen of key results whose goals ask for one, by id."""
-    return frozen_baselines(connection, _asking(key_results))
+    """The measured baselines that are frozen of key results, by id.
+
+    Also of those whose goal asks for none any more: the days of an earlier goal are judged by it.
+    """
+    return frozen_baselines(
+        connection, [(one.key_result_id, one.cycle.start) for one in key_results]
+    )
 
 
 def baseline_spans(
@@ -140,12 +145,6 @@ def find_baseline(
         measured_at=now,
         run_id=run_id,
     )
-
-
-def _asking(key_results: Iterable[KeyResult]) -> list[tuple[str, date]]:
-    return [
-        (one.key_result_id, one.cycle.start) for one in key_results if one.goal.measured_baseline
-    ]
 
 
 def _final_values(

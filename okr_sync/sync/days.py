@@ -17,9 +17,10 @@ from okr_sync.config.cycles import Calendar
 from okr_sync.config.hashes import definition_hash
 from okr_sync.config.models import KeyResult
 from okr_sync.metrics.dependencies import is_live
-from okr_sync.metrics.spans import Span, closing_day, is_closed, left_alone_from
+from okr_sync.metrics.spans import Span, closing_day, is_closed, is_final, left_alone_from
 from okr_sync.metrics.windows import as_of_instant, resolve_window
 from okr_sync.sync.check_ins import days_to_judge, said_since
+from okr_sync.sync.goals import Goals, definition_hashes, goals_of, judged_by
 from okr_sync.warehouse.overrides import OVERRIDE, Override, override_on, overrides_of
 from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import key_result_current, key_result_history
@@ -48,14 +49,16 @@ def days_by_key_result(
 
     A backfill looks at the days it names. Any other run looks at its day and, because sources
     restate, at every day within `revise` before it that already has a number, and at days whose
-    number an override has to take the place of, or to leave. A cycle that was over, settled and past
+    number an override has to take the place of, or to leave, that is to become final, or that was
+    judged by another goal than the day's. A cycle that was over, settled and past
     revising before the run's day is else left alone once it has a last number, unless its definition
     has changed since or it is marked failed (a mark that only a measurement takes away). What people
     check in is judged for its last day ever after, and for every day once they have said more.
     """
     chosen = {key_result_id: bundle.key_results[key_result_id] for key_result_id in key_result_ids}
     overrides = active_overrides(connection, chosen)
-    measured = _measured_days(connection, chosen.values(), run, overrides)
+    goals = goals_of(connection, bundle, chosen.values(), calendar, now)
+    measured = _measured_days(connection, chosen.values(), run, overrides, goals)
     failed = _failed(connection)
     said_lately = _said_lately(connection, bundle, chosen.values(), calendar)
     wanted: dict[str, tuple[date, ...]] = {}
@@ -67,11 +70,20 @@ def days_by_key_result(
             wanted[key_result_id] = tuple(sorted(set(run.days)))
             continue
         own = overrides.get(key_result_id, ())
-        days = {day for day, one in known.items() if _number_on(own, day) != one.overridden}
+        days = {
+            day
+            for day, one in known.items()
+            if _number_on(own, day) != one.overridden
+            or (not one.is_final and is_final(key_result, day, calendar, now))
+        }
+        days |= _judged_by_another_goal(bundle, key_result, goals[key_result_id], known)
         is_left_alone = (
             is_closed(key_result, metric, bundle.metrics, calendar, now)
             and last in known
-            and known[last].definition_hash == definition_hash(key_result, metric, bundle.metrics)
+            and known[last].definition_hash
+            == definition_hash(
+                judged_by(key_result, goals[key_result_id].on(last)), metric, bundle.metrics
+            )
             and key_result_id not in failed
         )
         if key_result_id in said_lately or not is_left_alone or run.days[0] <= last:
@@ -103,20 +115,21 @@ def kept_spans(
         for name, days in days_of.items()
         if is_live(bundle.metrics, bundle.metrics[bundle.key_results[name].metric])
     }
+    goals = goals_of(connection, bundle, (bundle.key_results[name] for name in live), calendar, now)
     history = key_result_history.c
     found: dict[str, tuple[Span, ...]] = {}
     for name, days in live.items():
         if not days:
             continue
         key_result = bundle.key_results[name]
-        metric = bundle.metrics[key_result.metric]
+        hashes = definition_hashes(bundle, key_result, goals[name])
         known = connection.scalars(
             select(history.as_of)
             .where(
                 history.key_result_id == name,
                 history.as_of.between(min(days), max(days)),
                 history.superseded_at.is_(None),
-                history.definition_hash == definition_hash(key_result, metric, bundle.metrics),
+                history.definition_hash.in_(hashes.values()),
             )
             .order_by(history.as_of)
         )
@@ -160,6 +173,21 @@ def _number_on(overrides: Iterable[Override], day: date) -> Decimal | None:
     return None if override is None else override.value
 
 
+def _judged_by_another_goal(
+    bundle: Bundle, key_result: KeyResult, goals: Goals, known: Mapping[date, "_MeasuredDay"]
+) -> set[date]:
+    """The days whose number has another of the key result's goals than is theirs: `goal_since` said so."""
+    if len(goals.terms) < 2:
+        return set()
+    hashes = definition_hashes(bundle, key_result, goals)
+    others = set(hashes.values())
+    return {
+        day
+        for day, one in known.items()
+        if one.definition_hash in others and one.definition_hash != hashes[goals.on(day)]
+    }
+
+
 def _failed(connection: Connection) -> set[str]:
     """The key results whose latest run had no number for them."""
     current = key_result_current.c
@@ -168,10 +196,11 @@ def _failed(connection: Connection) -> set[str]:
 
 @dataclass(frozen=True)
 class _MeasuredDay:
-    """What is published of an as-of day: an override's number, if one is, and by which definition."""
+    """What is published of an as-of day: an override's number, if one is, and whether it can change."""
 
     overridden: Decimal | None
     definition_hash: str
+    is_final: bool
 
 
 def _measured_days(
@@ -179,10 +208,12 @@ def _measured_days(
     key_results: Iterable[KeyResult],
     run: RunDays,
     overrides: Mapping[str, Iterable[Override]],
+    goals: Mapping[str, Goals],
 ) -> dict[str, dict[date, _MeasuredDay]]:
     """By key result id the as-of days that have a number, and what is published of each.
 
-    As far back as a run may look: to what is revised, to each cycle's last day, and to overrides.
+    As far back as a run may look: to what is revised, to each cycle's last day, to overrides, to goals
+    that have changed, and to what is not final yet.
     """
     history = key_result_history.c
     key_results = list(key_results)
@@ -192,6 +223,7 @@ def _measured_days(
     last_days = (key_result.cycle.end - timedelta(days=1) for key_result in key_results)
     since = min(min(run.days), *last_days) - revise
     first_days = [one.from_day for own in overrides.values() for one in own]
+    first_days += [start for own in goals.values() for start, _ in own.changes[1:]]
     found: dict[str, dict[date, _MeasuredDay]] = {}
     columns = (
         history.key_result_id,
@@ -199,16 +231,21 @@ def _measured_days(
         history.origin,
         history.value,
         history.definition_hash,
+        history.is_final,
     )
     for ids in in_chunks([key_result.key_result_id for key_result in key_results]):
         rows = connection.execute(
             select(*columns).where(
                 history.superseded_at.is_(None),
-                or_(history.as_of >= min([since, *first_days]), history.origin == OVERRIDE),
+                or_(
+                    history.as_of >= min([since, *first_days]),
+                    history.origin == OVERRIDE,
+                    history.is_final.is_(False),
+                ),
                 history.key_result_id.in_(ids),
             )
         )
-        for key_result_id, as_of, origin, value, definition in rows:
-            measured = _MeasuredDay(value if origin == OVERRIDE else None, definition)
+        for key_result_id, as_of, origin, value, definition, final in rows:
+            measured = _MeasuredDay(value if origin == OVERRIDE else None, definition, final)
             found.setdefault(key_result_id, {})[as_of] = measured
     return found

@@ -5,6 +5,7 @@ Does not belong here: the arithmetic (progress), evaluation (metrics) or writing
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,8 +17,10 @@ from okr_sync.config.hashes import definition_hash, metric_hash
 from okr_sync.config.models import KeyResult, Project
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.spans import Span, is_closed, is_final
+from okr_sync.metrics.windows import local_midnight
 from okr_sync.progress import judge, resolve_goal
 from okr_sync.sync.check_ins import due_at
+from okr_sync.sync.goals import Goals, Terms, definition_hashes, judged_by
 from okr_sync.warehouse.baselines import MeasuredBaseline
 from okr_sync.warehouse.check_ins import MANUAL, CheckIn
 from okr_sync.warehouse.observations import KeyResultObservation, KeyResultRow, ObjectiveRow
@@ -40,10 +43,11 @@ def observe(
     origin: str,
     now: datetime,
     *,
+    goals: Goals,
     baseline: MeasuredBaseline | None = None,
     overrides: Collection[Override] = (),
 ) -> list[KeyResultObservation]:
-    """Judge a key result's measurements, one observation an as-of day.
+    """Judge a key result's measurements, one observation an as-of day, by the goal of that day.
 
     `baseline` is the measured one, as far as it is known; one of another definition of the metric
     still counts, and is flagged `baseline_of_earlier_definition`. On a day of one of the key result's
@@ -51,22 +55,24 @@ def observe(
     """
     calendar = calendar_of(bundle.project)
     metric = bundle.metrics[key_result.metric]
-    hash_ = definition_hash(key_result, metric, bundle.metrics)
-    goal = resolve_goal(key_result.goal, None if baseline is None else baseline.baseline)
-    resolved = key_result.model_copy(update={"goal": goal})
-    about_baseline: set[str] = set()
-    if baseline is not None and baseline.definition_hash != metric_hash(metric, bundle.metrics):
-        about_baseline.add("baseline_of_earlier_definition")
     own_origin = MANUAL if key_result.is_manual else origin
+    judged = _judgements(bundle, key_result, goals, baseline)
+    is_of_earlier_definition = baseline is not None and (
+        baseline.definition_hash != metric_hash(metric, bundle.metrics)
+    )
     observations = []
     for span, automatic in measurements.items():
         override = override_on(overrides, span.as_of)
         measurement = automatic
         if override is not None:
             measurement = Measurement(override.value, quality=(OVERRIDE,))
-        standing = judge(resolved, metric, measurement, span.as_of, bundle.project.status)
+        terms = goals.on(span.as_of)
+        by = judged[terms]
+        standing = judge(by.key_result, metric, measurement, span.as_of, bundle.project.status)
         final = is_final(key_result, span.as_of, calendar, now)
-        flags = {*measurement.quality, *standing.flags} | about_baseline
+        flags = {*measurement.quality, *standing.flags}
+        if is_of_earlier_definition and terms.goal.measured_baseline:
+            flags.add("baseline_of_earlier_definition")
         flags |= set() if final else {"provisional"}
         observations.append(
             KeyResultObservation(
@@ -80,10 +86,39 @@ def observe(
                 is_final=final,
                 quality=tuple(sorted(flags)),
                 origin=own_origin if override is None else OVERRIDE,
-                definition_hash=hash_,
+                definition_hash=by.definition_hash,
+                baseline=by.key_result.goal.baseline,
+                target=by.key_result.goal.target,
+                ended_at=local_midnight(span.as_of + timedelta(days=1), calendar.zone),
+                other_goals=by.other_goals,
+                restated_from=key_result.restated,
             )
         )
     return observations
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    """What a day's number is judged by: the key result with that day's goal, as far as it is known."""
+
+    key_result: KeyResult
+    definition_hash: str
+    other_goals: frozenset[str]
+
+
+def _judgements(
+    bundle: Bundle, key_result: KeyResult, goals: Goals, baseline: MeasuredBaseline | None
+) -> dict[Terms, _Judgement]:
+    hashes = definition_hashes(bundle, key_result, goals)
+    measured = None if baseline is None else baseline.baseline
+    return {
+        terms: _Judgement(
+            judged_by(key_result, replace(terms, goal=resolve_goal(terms.goal, measured))),
+            hash_,
+            frozenset(hashes.values()) - {hash_},
+        )
+        for terms, hash_ in hashes.items()
+    }
 
 
 def stale_after(

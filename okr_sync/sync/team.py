@@ -16,6 +16,7 @@ from okr_sync.metrics.measurement import Measurement, MetricObservation
 from okr_sync.sync.baselines import baselines_of, find_baseline
 from okr_sync.sync.check_ins import check_in_failures, worth_publishing
 from okr_sync.sync.days import active_overrides
+from okr_sync.sync.goals import goals_of
 from okr_sync.sync.measure import Measured, measure
 from okr_sync.sync.observe import (
     calendar_of,
@@ -69,6 +70,7 @@ def publish_key_results(
     )
     baselines = _baselines(bundle, due, warehouse, scope, measured)
     with warehouse.read() as connection:
+        goals = goals_of(connection, bundle, key_results, calendar_of(bundle.project), scope.now)
         baselines |= baselines_of(connection, key_results)
         overrides = active_overrides(connection, [one.key_result_id for one in due])
         check_ins: dict[str, list[CheckIn]] = {}
@@ -107,6 +109,7 @@ def publish_key_results(
             own,
             scope.origin,
             scope.now,
+            goals=goals[name],
             baseline=baselines.get(name),
             overrides=own_overrides,
         )
@@ -117,6 +120,7 @@ def publish_key_results(
         measured_at=scope.now,
         objectives=objective_rows(bundle, team),
         key_results=key_result_rows(bundle, [kr.key_result_id for kr in key_results], baselines),
+        goals=[one.unrecorded for one in goals.values() if one.unrecorded is not None],
         observations=observations,
         metric_observations=list(metric_observations.values()),
         failures=[

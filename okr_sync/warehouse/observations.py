@@ -53,6 +53,29 @@ class KeyResultRow:
 
 
 @dataclass(frozen=True)
+class AgreedGoal:
+    """The columns of `key_result_goal` that a definition sets: a goal, and from which day on it counts.
+
+    `baseline` and `target` are as they are written: None where the baseline is to be measured, and
+    where the target is `target_share` more (or less) than it. `low` and `high` bound a threshold.
+    """
+
+    key_result_id: str
+    cycle_start: date
+    effective_from: date
+    goal_kind: str
+    baseline: Decimal | None
+    target: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    baseline_is_measured: bool
+    target_share: Decimal | None
+    commitment: str
+    pace: str
+    config_hash: str
+
+
+@dataclass(frozen=True)
 class KeyResultObservation:
     """What was found for a key result as of the end of a local day.
 

@@ -20,7 +20,9 @@ from okr_sync.warehouse.causes import explain_changes, first_cause, keep_restate
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.current import mark_failed, refresh_current
 from okr_sync.warehouse.definitions import write_changed
+from okr_sync.warehouse.goals import record_goals
 from okr_sync.warehouse.observations import (
+    AgreedGoal,
     KeyResultFailure,
     KeyResultObservation,
     KeyResultRow,
@@ -94,10 +96,12 @@ def publish(
     metric_observations: Iterable[MetricObservation],
     failures: Iterable[KeyResultFailure],
     stale_after: Mapping[str, datetime | None],
+    goals: Iterable[AgreedGoal] = (),
 ) -> PublishOutcome:
     """Write what one step of a run has found: all of it, or, on any error, nothing.
 
-    `key_results` defines at least those observed for the first time. `stale_after` has every
+    `key_results` defines at least those observed for the first time, and those whose `goals` are new.
+    `stale_after` has every
     observed key result: when its number counts as stale unless confirmed, None for one that is
     settled. Publishing the same again writes no history. A key result that is reported again in the
     same run counts once. The run ends with the publish that completes its key results. What a run
@@ -122,6 +126,7 @@ def publish(
         else:
             write_changed(connection, objective, aim_rows)
             write_changed(connection, key_result, defined_rows, ignored=("config_hash",))
+            record_goals(connection, list(goals), recorded_at=published_at, run_id=run_id)
         for batch in _batches(observed):
             rows = [_history_row(one) for one in batch]
             by_key = {(one.key_result_id, one.as_of): one for one in batch}

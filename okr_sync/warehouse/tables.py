@@ -123,6 +123,7 @@ key_result_goal = Table(
     Column(
         "change", Integer, primary_key=True
     ),  # from 1; of those that reach a day, the last counts
+    Column("cycle_start", Date, nullable=False),
     Column("effective_from", Date, nullable=False),
     Column("goal_kind", String(20), nullable=False),
     Column("baseline", ExactDecimal),
