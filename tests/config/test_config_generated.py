@@ -2,6 +2,7 @@
 
 import string
 from datetime import timedelta
+from decimal import Decimal
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -132,7 +133,7 @@ PROBABLE = st.builds(
 )
 
 
-DEFAULTS = Defaults(1, timedelta(days=2), timedelta(days=7), timedelta(days=7))
+DEFAULTS = Defaults(1, timedelta(days=2), timedelta(days=7), timedelta(days=7), Decimal("0.05"))
 
 
 def sources() -> Sources:
