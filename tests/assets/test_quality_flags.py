@@ -203,15 +203,16 @@ def test_a_figure_that_ga4_takes_back_is_restated(
     ga4.replace_sessions(rows.iloc[:-4])
     assert run(company.project, at=late).success
     row = current(store, "sessions")
-    assert (row.value, row.quality) == (46, ("changed_late",))
-    assert current(store, "visitors").quality == ("changed_late",)
-    assert [(one.value, one.quality) for one in revisions(store, "sessions")] == [
-        (50, ()),
-        (46, ("changed_late",)),
+    flags = ("changed_late", "restated:0.08")
+    assert (row.value, row.quality) == (46, flags)
+    assert "changed_late" in current(store, "visitors").quality
+    assert [(one.value, one.cause, one.quality) for one in revisions(store, "sessions")] == [
+        (50, "first", ()),
+        (46, "restated", flags),
     ]
     # It stays with the day, whatever the next look finds.
     assert run(company.project, at=late).success
-    assert current(store, "sessions").quality == ("changed_late",)
+    assert current(store, "sessions").quality == flags
     assert len(revisions(store, "sessions")) == 2
 
 
