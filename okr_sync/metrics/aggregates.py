@@ -5,7 +5,7 @@ condition, exact in every engine. Does not belong here: medians and percentiles 
 records are joined to which window (evaluate_records).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -15,11 +15,9 @@ from sqlalchemy import ColumnElement, and_, case, distinct, func
 from okr_sync.config.models import Aggregation
 from okr_sync.errors import SourceError
 from okr_sync.metrics.filters import Filterable
+from okr_sync.metrics.measures import COUNT, Figures, Measure, Merge
 from okr_sync.warehouse.encoding import MICROS, from_micros
 from okr_sync.warehouse.mirror import FieldType
-
-Figures = Sequence[Any]
-"""One row's results for the columns of one aggregate; None or 0 where no record matched."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,21 @@ class Amount:
 
 
 @dataclass(frozen=True)
-class AggregateColumns:
-    """The SQL columns of one aggregation, and how their figures are read."""
+class Aggregate:
+    """One aggregation as SQL, and how its figures are read.
 
-    columns: tuple[ColumnElement[Any], ...]
+    Either `measures`, which add up day by day, or (for distinct values) just columns of a scan.
+    """
+
+    condition: ColumnElement[bool]
     read: Callable[[Figures], Amount]
+    measures: tuple[Measure, ...] = ()
+    own_columns: tuple[ColumnElement[Any], ...] = ()
+
+    @property
+    def columns(self) -> tuple[ColumnElement[Any], ...]:
+        """The columns of a scan whose figures `read` takes."""
+        return self.own_columns or tuple(each.column(self.condition) for each in self.measures)
 
 
 def count_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
@@ -58,33 +66,34 @@ def number_column(field: str | None, agg: str, source: Filterable) -> ColumnElem
     return source.column(field)
 
 
-def aggregate_columns(
+def aggregate_of(
     aggregation: Aggregation, condition: ColumnElement[bool], source: Filterable
-) -> AggregateColumns:
-    """The columns for an aggregation over the records that satisfy `condition`."""
+) -> Aggregate:
+    """An aggregation over the records that satisfy `condition`."""
     agg, field = aggregation.agg, aggregation.field
     if agg == "count":
-        return AggregateColumns((count_where(condition),), _read_count)
+        return Aggregate(condition, _read_count, (COUNT,))
     if agg == "count_distinct":
         if field is None:
             raise SourceError("`agg: count_distinct` needs a `field`.")
         column = source.column(field)
         filled = and_(condition, column.is_not(None))
         different = func.count(distinct(case((condition, column))))
-        return AggregateColumns((different, count_where(filled)), _read_distinct)
+        own = (different, count_where(filled))
+        return Aggregate(condition, _read_distinct, own_columns=own)
     x = number_column(field, agg, source)
-    filled = and_(condition, x.is_not(None))
-    counts = (count_where(filled), count_where(and_(condition, x.is_(None))))
+    is_filled = x.is_not(None)
+    counts = (Measure(f"filled {field}", is_filled), Measure(f"missing {field}", x.is_(None)))
     if agg in ("sum", "average"):
         # Two sums, because one over many millionths could pass what SQLite's integers hold.
-        wholes = func.sum(case((filled, x // MICROS), else_=0))
-        rests = func.sum(case((filled, x % MICROS), else_=0))
-        return AggregateColumns(
-            (wholes, rests, *counts), _read_sum if agg == "sum" else _read_average
+        sums = (
+            Measure(f"wholes {field}", is_filled, x // MICROS),
+            Measure(f"rests {field}", is_filled, x % MICROS),
         )
+        return Aggregate(condition, _read_sum if agg == "sum" else _read_average, (*sums, *counts))
     if agg in ("min", "max"):
-        extreme = (func.min if agg == "min" else func.max)(case((filled, x)))
-        return AggregateColumns((extreme, *counts), _read_extreme)
+        extreme = Measure(f"{agg} {field}", is_filled, x, Merge(agg))
+        return Aggregate(condition, _read_extreme, (extreme, *counts))
     raise SourceError(
         f"`agg: {agg}` can't be used inside a ratio. Use count, sum, average, min, max or "
         "count_distinct."

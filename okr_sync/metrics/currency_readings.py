@@ -4,27 +4,23 @@ Belongs here: sums per day and currency in SQL, multiplied by the day's rate onc
 here: which rate a day has (fx), amounts in one currency (aggregates).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from okr_sync.config.models import AggMetric
 from okr_sync.errors import SourceError
-from okr_sync.metrics.aggregates import Amount, Figures, number_column
+from okr_sync.metrics.aggregates import Amount, number_column
 from okr_sync.metrics.filters import Filterable, condition_sql
 from okr_sync.metrics.fx import Rates
+from okr_sync.metrics.local_days import local_day
 from okr_sync.metrics.measurement import Measurement
-from okr_sync.metrics.readings import MS_PER_DAY, Cells, Reading, measure_agg
-from okr_sync.metrics.windows import local_midnight
-from okr_sync.warehouse.encoding import MICROS, day_number, epoch_ms, from_micros
-from okr_sync.warehouse.mirror import FieldType
-
-_DAY: Final = timedelta(days=1)
+from okr_sync.metrics.measures import Figures
+from okr_sync.metrics.readings import Cells, Reading, measure_agg
+from okr_sync.warehouse.encoding import MICROS, from_micros
 
 
 @dataclass
@@ -61,7 +57,10 @@ def currency_reading(
     condition = and_(where, condition_sql(aggregation.where, source))
 
     def beside(connection: Connection, cells: Cells) -> dict[int, Any]:
-        day = _local_day(cells).label("day")
+        if cells.anchor is None:
+            raise ValueError("records without a time have no day")
+        on_day = local_day(cells.source, cells.anchor, cells.first_day, cells.last_day)
+        day = on_day.label("day")
         rows = cells.select(day, code.label("code"), amount.label("x")).where(condition).subquery()
         x = rows.c.x
         query = (
@@ -106,44 +105,3 @@ def _measure(metric: AggMetric, converted: _Converted) -> Measurement:
     value = found.value if converted.count else None
     flags = sorted((*found.quality, f"missing_rate:{converted.missing_rate}"))
     return Measurement(value, sample_size=found.sample_size, quality=tuple(flags))
-
-
-def _local_day(cells: Cells) -> ColumnElement[Any]:
-    """The number of the local day of each record's time, which lies in the cells' windows."""
-    if cells.anchor is None:
-        raise ValueError("records without a time have no day")
-    at = cells.source.column(cells.anchor)
-    if cells.source.types[cells.anchor] is FieldType.DAY:
-        return at
-    pieces = [
-        (
-            at < literal(epoch_ms(local_midnight(after, cells.source.zone))),
-            _day_since(at, first, after, cells.source.zone),
-        )
-        for first, after in _even_runs(cells.first_day, cells.last_day, cells.source.zone)
-    ]
-    return case(*pieces)
-
-
-def _day_since(
-    at: ColumnElement[Any], first: date, after: date, zone: ZoneInfo
-) -> ColumnElement[Any]:
-    number = literal(day_number(first))
-    if after - first == _DAY:  # it may have 23 or 25 hours
-        return number
-    return number + (at - literal(epoch_ms(local_midnight(first, zone)))) // literal(MS_PER_DAY)
-
-
-def _even_runs(first: date, last: date, zone: ZoneInfo) -> Iterator[tuple[date, date]]:
-    """The days first..last as runs [start, after) of days of 24 hours; a longer or shorter day alone."""
-    start = day = first
-    while day <= last:
-        hours = local_midnight(day + _DAY, zone) - local_midnight(day, zone)
-        if hours != _DAY:
-            if start < day:
-                yield start, day
-            yield day, day + _DAY
-            start = day + _DAY
-        day += _DAY
-    if start <= last:
-        yield start, last + _DAY

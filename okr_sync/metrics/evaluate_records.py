@@ -12,6 +12,7 @@ from sqlalchemy import Connection, and_, func, select
 
 from okr_sync.config.models import Project, RecordMetric
 from okr_sync.errors import SourceError
+from okr_sync.metrics.daily_figures import DailyQuestion, daily_figures
 from okr_sync.metrics.filters import Filterable, condition_sql
 from okr_sync.metrics.fx import Rates, read_rates
 from okr_sync.metrics.grouping import check_by, is_known, read_groups, reduce_groups
@@ -22,6 +23,7 @@ from okr_sync.metrics.record_fields import anchor_field, fields_of_metric
 from okr_sync.metrics.record_readings import holds_bad_value, reading_of
 from okr_sync.metrics.scans import cells_of_groups, cells_of_spans, count_in_cells, scan
 from okr_sync.metrics.spans import Span
+from okr_sync.metrics.timeline import Timeline
 from okr_sync.warehouse.record_values import stored_text
 
 _METRICS_PER_SCAN = 100
@@ -54,7 +56,7 @@ def evaluate_records(
     evaluation = _Evaluation(connection, project, mirrored)
     answers: Answers = {}
     refusals: Refusals = {}
-    together: dict[tuple[str | None, tuple[Span, ...]], list[tuple[str, Reading]]] = {}
+    by_anchor: dict[str | None, list[tuple[Question, Reading]]] = {}
     for question in questions:
         metric = question.metric
         try:
@@ -67,10 +69,55 @@ def evaluate_records(
         except SourceError as error:
             refusals[metric.name] = f"Metric {metric.name}: {error.user_text}"
             continue
-        key = (anchor_field(metric), question.spans)
-        together.setdefault(key, []).append((metric.name, reading))
-    for (anchor, spans), named in together.items():
-        cells = cells_of_spans(mirrored.source, anchor, spans)
+        by_anchor.setdefault(anchor_field(metric), []).append((question, reading))
+    for anchor, asked in by_anchor.items():
+        found_here = _daily_answers(connection, mirrored.source, anchor, asked)
+        found_here |= _scanned_answers(connection, mirrored.source, anchor, asked, found_here)
+        if anchor is not None and anchor in mirrored.bad_fields:
+            flag = f"bad_time:{_count_bad(connection, mirrored.source, anchor)}"
+            found_here = {key: _flagged(one, flag) for key, one in found_here.items()}
+        answers |= found_here
+    return answers, refusals
+
+
+def _daily_answers(
+    connection: Connection,
+    source: Filterable,
+    anchor: str | None,
+    asked: Sequence[tuple[Question, Reading]],
+) -> Answers:
+    """What can be added up day by day."""
+    daily = [
+        (question, reading, DailyQuestion(reading.daily, question.spans))
+        for question, reading in asked
+        if reading.daily is not None
+    ]
+    found = daily_figures(connection, Timeline(source, anchor), [each for *_, each in daily], {})
+    return {
+        (question.metric.name, span): reading.finish(figures, None)
+        for (question, reading, _), of_spans in zip(daily, found, strict=True)
+        for span, figures in zip(question.spans, of_spans, strict=True)
+        if figures is not None
+    }
+
+
+def _scanned_answers(
+    connection: Connection,
+    source: Filterable,
+    anchor: str | None,
+    asked: Sequence[tuple[Question, Reading]],
+    known: Answers,
+) -> Answers:
+    """What is not known yet, from scans: metrics over the same windows go together."""
+    together: dict[tuple[Span, ...], list[tuple[str, Reading]]] = {}
+    for question, reading in asked:
+        name = question.metric.name
+        spans = tuple(span for span in question.spans if (name, span) not in known)
+        if spans:
+            together.setdefault(spans, []).append((name, reading))
+    answers: Answers = {}
+    for spans, named in together.items():
+        cells = cells_of_spans(source, anchor, spans)
         for start in range(0, len(named), _METRICS_PER_SCAN):
             some = named[start : start + _METRICS_PER_SCAN]
             measured = scan(connection, cells, [reading for _, reading in some])
@@ -78,12 +125,11 @@ def evaluate_records(
                 answers |= {
                     (name, span): one for span, one in zip(spans, measurements, strict=True)
                 }
-        if anchor is not None and anchor in mirrored.bad_fields:
-            flag = f"bad_time:{_count_bad(connection, mirrored.source, anchor)}"
-            for asked in ((name, span) for name, _ in named for span in spans):
-                quality = tuple(sorted((*answers[asked].quality, flag)))
-                answers[asked] = replace(answers[asked], quality=quality)
-    return answers, refusals
+    return answers
+
+
+def _flagged(measurement: Measurement, flag: str) -> Measurement:
+    return replace(measurement, quality=tuple(sorted((*measurement.quality, flag))))
 
 
 def measure_groups(

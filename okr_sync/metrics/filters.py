@@ -61,27 +61,60 @@ class Filterable:
         return self.table.c[column_name(field)]
 
 
+@dataclass(frozen=True)
+class RelatedTests:
+    """Tests of an associated object (`contacts`), all of which one associated record satisfies."""
+
+    related: str
+    where: Where
+
+
 def condition_sql(where: Where, source: Filterable) -> ColumnElement[bool]:
     """A condition that holds for the records that satisfy every test of `where`.
 
     Raises SourceError where an operator or a value doesn't fit the field's type.
     """
-    parts: list[ColumnElement[bool]] = []
+    return and_(true(), *(test_sql(test, source) for test in split_tests(where, source)))
+
+
+def split_tests(where: Where, source: Filterable) -> list[Condition | AnyOf | RelatedTests]:
+    """The tests of `where`, all of which must hold: those of an associated object are one test."""
+    tests: list[Condition | AnyOf | RelatedTests] = []
     of_related: dict[str, list[Condition]] = {}
     for test in where.tests:
-        if isinstance(test, AnyOf):
-            alternatives = (condition_sql(each, source) for each in test.alternatives)
-            parts.append(or_(false(), *alternatives))
-            continue
-        related, _, name = test.field.partition(".")
-        if related in source.related and name:
-            moved = Condition(name, test.operator, test.values)
-            of_related.setdefault(related, []).append(moved)
-        else:
-            parts.append(_test_sql(test, source))
-    for related, tests in of_related.items():
-        parts.append(_related_sql(related, Where(tuple(tests)), source))
-    return and_(true(), *parts)
+        if isinstance(test, Condition):
+            related, _, name = test.field.partition(".")
+            if related in source.related and name:
+                moved = Condition(name, test.operator, test.values)
+                of_related.setdefault(related, []).append(moved)
+                continue
+        tests.append(test)
+    for related, moved_tests in of_related.items():
+        tests.append(RelatedTests(related, Where(tuple(moved_tests))))
+    return tests
+
+
+def test_sql(test: Condition | AnyOf | RelatedTests, source: Filterable) -> ColumnElement[bool]:
+    """A condition that holds for the records that satisfy one test."""
+    if isinstance(test, AnyOf):
+        return or_(false(), *(condition_sql(each, source) for each in test.alternatives))
+    if isinstance(test, RelatedTests):
+        return _related_sql(test.related, test.where, source)
+    return _field_sql(test, source)
+
+
+def single_values(test: Condition, source: Filterable) -> tuple[str | int, ...] | None:
+    """The stored values that `eq`, `in`, `not` or `not_in` compares a field with, one by one.
+
+    None for other operators, and where a value stands for a range (a day written for an instant).
+    """
+    if test.operator not in (Operator.EQ, Operator.IN, Operator.NOT, Operator.NOT_IN):
+        return None
+    kind = source.types[test.field]
+    ranges = [_value_range(test, value, kind, source.zone) for value in test.values]
+    if any(each.first != each.last for each in ranges):
+        return None
+    return tuple(each.first for each in ranges)
 
 
 def _related_sql(related: str, where: Where, source: Filterable) -> ColumnElement[bool]:
@@ -105,7 +138,7 @@ def _related_sql(related: str, where: Where, source: Filterable) -> ColumnElemen
     )
 
 
-def _test_sql(test: Condition, source: Filterable) -> ColumnElement[bool]:
+def _field_sql(test: Condition, source: Filterable) -> ColumnElement[bool]:
     column = source.column(test.field)
     if test.operator is Operator.IS_SET:
         return column.is_not(None) if test.values[0] in (True, "true") else column.is_(None)

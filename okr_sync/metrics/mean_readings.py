@@ -15,9 +15,10 @@ from sqlalchemy import BigInteger, ColumnElement, Double, Numeric, and_, case, c
 
 from okr_sync.config.models import RatioMetric
 from okr_sync.errors import SourceError
-from okr_sync.metrics.aggregates import Figures, count_where, number_column
+from okr_sync.metrics.aggregates import number_column
 from okr_sync.metrics.filters import Filterable, condition_sql
 from okr_sync.metrics.measurement import Measurement
+from okr_sync.metrics.measures import Figures, Measure, Part, over_window
 from okr_sync.metrics.readings import Reading
 
 _PLACES: Final = 10**12
@@ -40,12 +41,20 @@ def mean_reading(metric: RatioMetric, where: ColumnElement[bool], source: Filter
     if metric.numerator.where.tests:
         # As in a sum, a record that the numerator does not look at contributes nothing to it.
         above = case((condition_sql(metric.numerator.where, source), above), else_=0)
-    has_rate = and_(asked, below != 0, above.is_not(None))
+    has_rate = and_(below != 0, above.is_not(None))
     divisor = func.nullif(below, 0, type_=BigInteger())
-    wholes = func.sum(case((has_rate, above // divisor), else_=0))
     rest = cast(above % divisor, Double) / cast(divisor, Double) * _PLACES
     # Halves of a NUMERIC are rounded away from zero in every engine; those of a double are not.
-    rests = func.sum(case((has_rate, cast(func.round(cast(rest, Numeric)), BigInteger)), else_=0))
+    rounded = cast(func.round(cast(rest, Numeric)), BigInteger)
+    fields = (metric.numerator.field, metric.denominator.field, metric.numerator.where.key())
+    name = " ".join(str(field) for field in fields)
+    measures = (
+        Measure(f"rate wholes {name}", has_rate, above // divisor),
+        Measure(f"rate places {name}", has_rate, rounded),
+        Measure(f"rates {name}", has_rate),
+        Measure(f"rates over 0 {name}", func.coalesce(below, 0) == 0),
+        Measure(f"rates of none {name}", and_(below != 0, above.is_(None))),
+    )
 
     def finish(figures: Figures, beside: Any) -> Measurement:
         total, places, n, empty, missing = (int(figure or 0) for figure in figures)
@@ -56,11 +65,7 @@ def mean_reading(metric: RatioMetric, where: ColumnElement[bool], source: Filter
         flags += [f"missing_value:{missing}"] if missing else []
         return Measurement(value, sample_size=n, quality=tuple(sorted(flags)))
 
-    columns = (
-        wholes,
-        rests,
-        count_where(has_rate),
-        count_where(and_(asked, func.coalesce(below, 0) == 0)),
-        count_where(and_(asked, below != 0, above.is_(None))),
-    )
-    return Reading(lambda windows: columns, finish)
+    columns = tuple(measure.column(asked) for measure in measures)
+    parts = [Part((metric.where, metric.denominator.where), each) for each in measures]
+    daily = over_window(parts, source, metric.time)
+    return Reading(lambda windows: columns, finish, daily=daily)

@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import CTE, ColumnElement, Connection, Select, select
 
 from okr_sync.config.models import AggMetric, SnapshotMetric
-from okr_sync.metrics.aggregates import Amount, Figures
+from okr_sync.metrics.aggregates import Amount
 from okr_sync.metrics.filters import Filterable
 from okr_sync.metrics.measurement import Measurement
+from okr_sync.metrics.measures import Daily, Figures
 from okr_sync.metrics.quantiles import quantile_query, quantiles
 
 MS_PER_DAY = 86_400_000
@@ -53,12 +54,14 @@ class Reading:
     """A metric's columns in the scan, its own query if any, and how both become a measurement.
 
     `finish` gets the figures of its columns (None each where no record is in the cell) and what
-    `beside` found for the cell (None where it found nothing).
+    `beside` found for the cell (None where it found nothing). A reading whose figures can be added up
+    day by day says in `daily` how.
     """
 
     columns: Callable[[CTE], tuple[ColumnElement[Any], ...]]
     finish: Callable[[Figures, Any], Measurement]
     beside: Beside | None = None
+    daily: Daily | None = None
 
 
 def percentile_beside(

@@ -6,10 +6,10 @@ times (time_readings), of rates per record (mean_readings) and of converted amou
 (currency_readings).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, and_, or_
+from sqlalchemy import CTE, ColumnElement, and_, or_, true
 
 from okr_sync.config.models import (
     AggMetric,
@@ -20,10 +20,9 @@ from okr_sync.config.models import (
     SnapshotMetric,
 )
 from okr_sync.metrics.aggregates import (
-    AggregateColumns,
+    Aggregate,
     Amount,
-    Figures,
-    aggregate_columns,
+    aggregate_of,
     count_where,
     number_column,
 )
@@ -32,6 +31,7 @@ from okr_sync.metrics.filters import Filterable, condition_sql
 from okr_sync.metrics.fx import Rates
 from okr_sync.metrics.mean_readings import mean_reading
 from okr_sync.metrics.measurement import Measurement
+from okr_sync.metrics.measures import Daily, Figures, Measure, Part, over_window, window_bounds
 from okr_sync.metrics.quantiles import percent_of
 from okr_sync.metrics.readings import (
     Reading,
@@ -41,7 +41,8 @@ from okr_sync.metrics.readings import (
     percentile_beside,
     quotient,
 )
-from okr_sync.metrics.record_fields import converts_currency
+from okr_sync.metrics.record_fields import anchor_field, converts_currency
+from okr_sync.metrics.spans import Span
 from okr_sync.metrics.time_readings import conversion_reading, duration_reading
 from okr_sync.warehouse.encoding import MICROS
 
@@ -70,7 +71,7 @@ def reading_of(
     else:
         reading = duration_reading(metric, where, source)
     bad = sorted(bad_fields)
-    return _with_bad_values(reading, bad, source) if bad else reading
+    return _with_bad_values(reading, bad, source, anchor_field(metric)) if bad else reading
 
 
 def _agg_reading(
@@ -88,20 +89,27 @@ def _agg_reading(
             ),
             percentile_beside(percent, x, lambda windows: condition),
         )
-    columns = aggregate_columns(aggregation, condition, source)
+    aggregate = aggregate_of(aggregation, condition, source)
+    wheres = (metric.where, aggregation.where)
+    parts = [Part(wheres, measure) for measure in aggregate.measures]
     return Reading(
-        lambda windows: columns.columns,
-        lambda figures, beside: measure_agg(metric, columns.read(figures)),
+        lambda windows: aggregate.columns,
+        lambda figures, beside: measure_agg(metric, aggregate.read(figures)),
+        daily=over_window(parts, source, anchor_field(metric)) if parts else None,
     )
 
 
 def _ratio_reading(metric: RatioMetric, where: ColumnElement[bool], source: Filterable) -> Reading:
-    parts: list[AggregateColumns] = []
-    for part in (metric.numerator, metric.denominator):
-        condition = and_(where, condition_sql(part.where, source))
-        parts.append(aggregate_columns(part, condition, source))
-    top, bottom = parts
+    aggregates: list[Aggregate] = []
+    parts: list[Part] = []
+    for half in (metric.numerator, metric.denominator):
+        condition = and_(where, condition_sql(half.where, source))
+        aggregate = aggregate_of(half, condition, source)
+        aggregates.append(aggregate)
+        parts += [Part((metric.where, half.where), measure) for measure in aggregate.measures]
+    top, bottom = aggregates
     split = len(top.columns)
+    adds_up = top.measures and bottom.measures
 
     def finish(figures: Figures, beside: Any) -> Measurement:
         above, below = top.read(figures[:split]), bottom.read(figures[split:])
@@ -121,7 +129,11 @@ def _ratio_reading(metric: RatioMetric, where: ColumnElement[bool], source: Filt
             tuple(sorted(set(quality))),
         )
 
-    return Reading(lambda windows: (*top.columns, *bottom.columns), finish)
+    return Reading(
+        lambda windows: (*top.columns, *bottom.columns),
+        finish,
+        daily=over_window(parts, source, anchor_field(metric)) if adds_up else None,
+    )
 
 
 def holds_bad_value(source: Filterable, field: str) -> ColumnElement[bool]:
@@ -130,12 +142,14 @@ def holds_bad_value(source: Filterable, field: str) -> ColumnElement[bool]:
     return names.contains(f",{field},", autoescape=True)
 
 
-def _with_bad_values(reading: Reading, bad: Iterable[str], source: Filterable) -> Reading:
+def _with_bad_values(
+    reading: Reading, bad: Sequence[str], source: Filterable, anchor: str | None
+) -> Reading:
     """The same reading, flagged with the records in the window whose values could not be read."""
-    is_bad = or_(*(holds_bad_value(source, field) for field in bad))
+    measure = Measure(f"bad {','.join(bad)}", or_(*(holds_bad_value(source, one) for one in bad)))
 
     def columns(windows: CTE) -> tuple[ColumnElement[Any], ...]:
-        return (*reading.columns(windows), count_where(is_bad))
+        return (*reading.columns(windows), measure.column(true()))
 
     def finish(figures: Figures, beside: Any) -> Measurement:
         found = reading.finish(figures[:-1], beside)
@@ -147,4 +161,19 @@ def _with_bad_values(reading: Reading, bad: Iterable[str], source: Filterable) -
             found.value, found.numerator, found.denominator, found.sample_size, quality
         )
 
-    return Reading(columns, finish, reading.beside)
+    daily = reading.daily and _beside(reading.daily, Part((), measure), source, anchor)
+    return Reading(columns, finish, reading.beside, daily)
+
+
+def _beside(daily: Daily, part: Part, source: Filterable, anchor: str | None) -> Daily:
+    """The same, and a part over the whole window whose figure comes last."""
+    number = len(daily.parts)
+
+    def ranges(span: Span) -> Sequence[tuple[int, int, int]]:
+        return [*daily.ranges(span), (number, *window_bounds(source, anchor, span))]
+
+    def figures(found: Figures, span: Span) -> Figures | None:
+        own = daily.figures(found[:-1], span)
+        return None if own is None else (*own, found[-1])
+
+    return Daily((*daily.parts, part), ranges, figures)

@@ -25,10 +25,11 @@ from sqlalchemy import (
     values,
 )
 
-from okr_sync.metrics.aggregates import Figures, count_where
+from okr_sync.metrics.aggregates import count_where
 from okr_sync.metrics.filters import Filterable
 from okr_sync.metrics.grouping import Group
 from okr_sync.metrics.measurement import Measurement
+from okr_sync.metrics.measures import Figures
 from okr_sync.metrics.readings import Cells, Reading
 from okr_sync.metrics.spans import Span
 from okr_sync.warehouse.encoding import day_number, epoch_ms

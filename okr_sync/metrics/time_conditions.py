@@ -15,6 +15,8 @@ from okr_sync.config.models import ConversionMetric, DurationMetric
 from okr_sync.errors import SourceError
 from okr_sync.metrics.filters import Filterable
 from okr_sync.metrics.readings import MS_PER_DAY
+from okr_sync.metrics.spans import Span
+from okr_sync.warehouse.encoding import day_number, epoch_ms
 from okr_sync.warehouse.mirror import FieldType
 
 
@@ -40,6 +42,15 @@ class ConversionConditions:
 
 
 @dataclass(frozen=True)
+class TimeOrder:
+    """Of a conversion's two times: the second within its time, at its last moment, before the first."""
+
+    in_time: ColumnElement[bool]
+    last_moment: ColumnElement[bool]
+    backwards: ColumnElement[bool]
+
+
+@dataclass(frozen=True)
 class DurationConditions:
     """Whose duration counts, whose times are the wrong way round, and who has not arrived yet."""
 
@@ -54,6 +65,41 @@ def elapsed_ms(metric: ConversionMetric | DurationMetric, source: Filterable) ->
     return second - first
 
 
+def time_order(metric: ConversionMetric, source: Filterable) -> TimeOrder:
+    """How the second time lies to the first, whenever one looks."""
+    first, second = _times(metric, source)
+    within = metric.within // timedelta(milliseconds=1)
+    return TimeOrder(
+        in_time=and_(second >= first, second <= first + within),
+        last_moment=second == first + within,
+        backwards=second < first,
+    )
+
+
+def mature_before(metric: ConversionMetric, source: Filterable, span: Span) -> int:
+    """Before which first time, in its own unit, all have had their time by the as-of instant."""
+    within = metric.within // timedelta(milliseconds=1)
+    if _is_by_day(metric, source):
+        return -(-(_open_day(span, source) * MS_PER_DAY - within) // MS_PER_DAY)
+    return epoch_ms(span.as_of_at) - within + 1
+
+
+def known_before(metric: DurationMetric, source: Filterable, span: Span) -> int:
+    """The milliseconds before which a time is known as of a span, on the clock of the metric's times."""
+    if _is_by_day(metric, source):
+        return _open_day(span, source) * MS_PER_DAY
+    return epoch_ms(span.as_of_at)
+
+
+def start_ms(metric: DurationMetric, source: Filterable) -> ColumnElement[Any]:
+    """The first time in milliseconds."""
+    return _times(metric, source)[0]
+
+
+def _open_day(span: Span, source: Filterable) -> int:
+    return day_number(span.as_of_at.astimezone(source.zone).date())
+
+
 def conversion_conditions(
     metric: ConversionMetric, where: ColumnElement[bool], source: Filterable, horizon: Horizon
 ) -> ConversionConditions:
@@ -64,12 +110,12 @@ def conversion_conditions(
     # A day is still open at its own midnight; an instant is over at once.
     has_passed = first + within < as_of if _is_by_day(metric, source) else first + within <= as_of
     mature = and_(where, has_passed)
-    in_time = and_(second >= first, second <= first + within)
+    order = time_order(metric, source)
     return ConversionConditions(
         mature=mature,
         immature=and_(where, not_(has_passed)),
-        converted=and_(mature, in_time, second < as_of),
-        negative=and_(mature, second < first),
+        converted=and_(mature, order.in_time, second < as_of),
+        negative=and_(mature, order.backwards),
     )
 
 

@@ -4,24 +4,42 @@ Belongs here: their SQL columns and what the figures mean. Does not belong here:
 other kinds (record_readings).
 """
 
+from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, case, func
 
 from okr_sync.config.models import ConversionMetric, DurationMetric
-from okr_sync.metrics.aggregates import Figures, count_where
+from okr_sync.metrics.aggregates import count_where
 from okr_sync.metrics.filters import Filterable
 from okr_sync.metrics.measurement import Measurement
+from okr_sync.metrics.measures import (
+    COUNT,
+    Daily,
+    Figures,
+    Measure,
+    Merge,
+    Part,
+    over_window,
+    window_bounds,
+)
 from okr_sync.metrics.quantiles import percent_of
 from okr_sync.metrics.readings import MS_PER_DAY, Reading, percentile_beside, quotient
+from okr_sync.metrics.spans import Span
 from okr_sync.metrics.time_conditions import (
     DurationConditions,
     Horizon,
     conversion_conditions,
     duration_conditions,
     elapsed_ms,
+    known_before,
+    mature_before,
+    start_ms,
+    time_order,
 )
+from okr_sync.warehouse.mirror import FieldType
 
 
 def _horizon(windows: CTE) -> Horizon:
@@ -56,7 +74,42 @@ def conversion_reading(
             quotient(above, below, metric.empty), above, below, mature, tuple(quality)
         )
 
-    return Reading(columns, finish)
+    return Reading(columns, finish, daily=_conversion_by_day(metric, source))
+
+
+def _conversion_by_day(metric: ConversionMetric, source: Filterable) -> Daily:
+    """Who converts in time does so before the cohort is mature: only maturity depends on the span."""
+    order = time_order(metric, source)
+    name = f"{metric.from_time} {metric.to_time} {metric.within // timedelta(milliseconds=1)}"
+    measures = (
+        COUNT,
+        Measure(f"in time {name}", order.in_time),
+        Measure(f"last moment {name}", order.last_moment),
+        Measure(f"backwards {name}", order.backwards),
+    )
+    count, in_time, last_moment, backwards = range(len(measures))
+
+    def ranges(span: Span) -> Sequence[tuple[int, int, int]]:
+        start, end = window_bounds(source, metric.from_time, span)
+        cut = mature_before(metric, source, span)
+        mature = min(max(cut, start), end)
+        # An event at the as-of instant is not known yet: of those who are mature since that very
+        # instant, the ones who took all their time. Days that are mature have wholly passed.
+        at_once = source.types[metric.from_time] is not FieldType.DAY
+        edge = max(start, cut - 1) if at_once else end
+        return [
+            (count, start, mature),
+            (in_time, start, mature),
+            (last_moment, edge, min(cut, end)),
+            (count, start, end),
+            (backwards, start, mature),
+        ]
+
+    def figures(found: Figures, span: Span) -> Figures:
+        mature, converted, too_late, cohort, negative = (int(figure or 0) for figure in found)
+        return mature, converted - too_late, cohort, negative
+
+    return Daily(tuple(Part((metric.where,), each) for each in measures), ranges, figures)
 
 
 def duration_reading(
@@ -97,4 +150,31 @@ def duration_reading(
         if percent is None
         else percentile_beside(percent, elapsed, lambda windows: conditions(windows).counted)
     )
-    return Reading(columns, finish, ranked)
+    adds_up = percent is None and metric.cohort != "start"
+    return Reading(columns, finish, ranked, _duration_by_day(metric, source) if adds_up else None)
+
+
+def _duration_by_day(metric: DurationMetric, source: Filterable) -> Daily:
+    """Durations by the day of arrival; what is not known yet is looked for where it may be."""
+    elapsed, first = elapsed_ms(metric, source), start_ms(metric, source)
+    counted, negative = elapsed >= 0, elapsed < 0
+    name = f"{metric.from_time} {metric.to_time}"
+    measures = (
+        Measure(f"arrived {name}", counted),
+        Measure(f"elapsed {name}", counted, elapsed),
+        Measure(f"shortest {name}", counted, elapsed, Merge.MIN),
+        Measure(f"longest {name}", counted, elapsed, Merge.MAX),
+        Measure(f"negative {name}", negative),
+        Measure(f"latest negative {name}", negative, first, Merge.MAX),
+    )
+    parts = [Part((metric.where,), each) for each in measures]
+    window = over_window(parts, source, metric.to_time)
+
+    def figures(found: Figures, span: Span) -> Figures | None:
+        *own, latest = found
+        # A start after the as-of instant is not known yet, nor that it comes too late.
+        if latest is not None and int(latest) >= known_before(metric, source, span):
+            return None
+        return own
+
+    return Daily(window.parts, window.ranges, figures)

@@ -21,11 +21,17 @@ from okr_sync.config.models import (
     RecordMetric,
     Reduce,
 )
-from okr_sync.config.where import Condition, Operator, Where
+from okr_sync.config.where import AnyOf, Condition, Operator, Where
 from okr_sync.metrics.evaluate_records import Question, evaluate_records
+from okr_sync.metrics.fx import Rates
 from okr_sync.metrics.grouping import is_additive
 from okr_sync.metrics.measurement import Measurement
+from okr_sync.metrics.mirrored import read_mirrored
+from okr_sync.metrics.record_fields import anchor_field, converts_currency
+from okr_sync.metrics.record_readings import reading_of
+from okr_sync.metrics.scans import cells_of_spans, scan
 from okr_sync.metrics.spans import Span
+from okr_sync.metrics.windows import Window, local_midnight
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 from okr_sync.warehouse.mirror import FieldType
 
@@ -181,6 +187,25 @@ GROUPED = (
     agg("p90", by="channel", reduce=Reduce.AVERAGE),
     CONVERSION.model_copy(update={"by": "channel", "reduce": Reduce.MAX}),
 )
+CONDITIONED = tuple(
+    agg(what, field, where=Where(tests))
+    for what, field in (("count", None), ("max", "cost"))
+    for tests in (
+        (Condition("channel", Operator.NOT_IN, ("PAID", "NEWS")),),
+        (Condition("channel", Operator.IS_SET, (True,)),),
+        (Condition("channel", Operator.IS_SET, ("false",)), Condition("cost", Operator.LTE, (D(10),))),
+        (Condition("channel", Operator.CONTAINS, ("A",)), Condition("cost", Operator.EQ, (D(0),))),
+        (Condition("won_at", Operator.EQ, ("2026-03-08",)),),
+        (Condition("won_on", Operator.NOT, ("2026-03-08",)), Condition("won_at", Operator.IS_SET, (True,))),
+        (
+            AnyOf((
+                Where((Condition("channel", Operator.EQ, ("PAID",)),)),
+                Where((Condition("amount", Operator.GT, (D(500),)),)),
+            )),
+            Condition("currency", Operator.IN, ("USD", "JPY")),
+        ),
+    )
+)  # fmt: skip
 EVERYTHING = (*ADDITIVE, *OTHERS, *BY_DAY, *GROUPED)
 
 
@@ -303,3 +328,48 @@ def _as_known(record: Record, end: datetime) -> Record:
         for name, value in record.items()
         if name[-3:] not in ("_at", "_on") or name.replace("_on", "_at") in happened
     } | dict.fromkeys({"created_at", "won_at"} - happened)
+
+
+@checked
+@given(
+    found=records(),
+    first=st.integers(0, DAYS - 1),
+    length=st.integers(1, DAYS),
+    minutes=st.integers(1, 1440 * DAYS),
+)
+def test_days_added_up_are_what_a_scan_finds(
+    sqlite_file: Warehouse,
+    put_records: PutRecords,
+    project: Project,
+    found: list[Record],
+    first: int,
+    length: int,
+    minutes: int,
+) -> None:
+    """Adding up days and pieces of days is exact: also as of the middle of a day, or of daylight saving."""
+    put_records(sqlite_file, "hubspot.deals", TYPES, found)
+    start = FIRST + timedelta(days=first)
+    now = local_midnight(start, ZONE) + timedelta(minutes=minutes)
+    end = min(start + timedelta(days=length), now.astimezone(ZONE).date() + timedelta(days=1))
+    window = Window(start, end, local_midnight(start, ZONE), min(local_midnight(end, ZONE), now))
+    span = Span(end - timedelta(days=1), now, window)
+    metrics = [
+        metric.model_copy(update={"name": f"m{i}"})
+        for i, metric in enumerate((*EVERYTHING, *CONDITIONED))
+        if metric.by is None and not converts_currency(metric)
+    ]
+    with sqlite_file.read() as connection:
+        questions = [Question(metric, (span,)) for metric in metrics]
+        answers, _ = evaluate_records(connection, project, "hubspot.deals", questions)
+        source = read_mirrored(connection, project, "hubspot.deals", metrics).source
+        readings = {metric: reading_of(metric, source, (), no_rates) for metric in metrics}
+        assert sum(reading.daily is not None for reading in readings.values()) > 20
+        for metric, reading in readings.items():
+            cells = cells_of_spans(source, anchor_field(metric), (span,))
+            ((scanned,),) = scan(connection, cells, [reading])
+            assert answers[metric.name, span] == scanned, metric
+
+
+def no_rates(currency: str) -> Rates:
+    """None of these metrics converts money."""
+    raise AssertionError(currency)

@@ -1,0 +1,140 @@
+"""Figures of many metrics over many windows, each window added up from its days.
+
+Belongs here: which days and pieces of days the metrics of one time field want, and their sums. Does
+not belong here: the counting (tallies), what a metric makes of its figures (its reading), metrics
+that don't add up (scans).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from okr_sync.metrics.measures import Daily, Figures, Measure, Merge, Part
+from okr_sync.metrics.spans import Span
+from okr_sync.metrics.tallies import tally
+from okr_sync.metrics.timeline import Piece, Timeline, marks_of, slots_of
+from okr_sync.warehouse.tally_store import DayFigures
+
+
+@dataclass(frozen=True)
+class DailyQuestion:
+    """A metric as daily figures, and the spans that it is wanted over."""
+
+    daily: Daily
+    spans: tuple[Span, ...]
+
+
+def daily_figures(
+    connection: Connection,
+    timeline: Timeline,
+    questions: Sequence[DailyQuestion],
+    held: MutableMapping[str, DayFigures],
+) -> list[list[Figures | None]]:
+    """For each question its figures by span; None where the span has to be scanned.
+
+    `held` has the days of parts, by key, that are known already; those that have to be counted are
+    added to it.
+    """
+    wanted = _Wanted(timeline, held)
+    for question in questions:
+        for span in question.spans:
+            wanted.add(question.daily, span)
+    wanted.count(connection)
+    return [
+        [
+            question.daily.figures(wanted.figures(question.daily, span), span)
+            for span in question.spans
+        ]
+        for question in questions
+    ]
+
+
+class _Wanted:
+    """The parts of one time field's metrics with the days and pieces that are looked at."""
+
+    def __init__(self, timeline: Timeline, held: MutableMapping[str, DayFigures]) -> None:
+        self._timeline, self._held = timeline, held
+        self._keys: dict[Part, str] = {}
+        self._parts: dict[str, Part] = {}
+        self._days: dict[str, tuple[int, int]] = {}
+        self._pieces: dict[str, set[Piece]] = defaultdict(set)
+        self._marks: list[int] = []
+        self._of_slots: Mapping[str, Sequence[int | None]] = {}
+        self._first_slot = 0
+
+    def add(self, daily: Daily, span: Span) -> None:
+        """Note what a metric wants for a span."""
+        for number, start, end in daily.ranges(span):
+            key = self._key(daily.parts[number])
+            stretch = self._timeline.stretch(start, end)
+            if stretch.pieces:
+                self._pieces[key].update(stretch.pieces)
+            if stretch.first < stretch.after:
+                first, after = self._days.get(key, (stretch.first, stretch.after))
+                self._days[key] = min(first, stretch.first), max(after, stretch.after)
+
+    def _key(self, part: Part) -> str:
+        key = self._keys.get(part)
+        if key is None:
+            key = self._keys[part] = f"{self._timeline.anchor or ''} {part.key()}"
+            self._parts.setdefault(key, part)
+        return key
+
+    def count(self, connection: Connection) -> None:
+        """Have everything counted that is not held."""
+        # Parts that lack days up to the same one are counted together, over the days of all.
+        missing: dict[int, dict[str, int]] = defaultdict(dict)
+        for key, (first, after) in self._days.items():
+            for gap_first, gap_after in self._gaps(key, first, after):
+                missing[gap_after][key] = gap_first
+        for after, firsts in sorted(missing.items()):
+            first = min(firsts.values())
+            parts = {key: self._parts[key] for key in firsts}
+            found = tally(connection, self._timeline, parts, range(first, after))
+            for key in parts:
+                held = self._held.get(key)
+                start = held.after if held is not None and held.after < after else first
+                counted = DayFigures(start, found[key][start - first :])
+                self._held[key] = counted if held is None else held.joined(counted)
+        pieces = {piece for some in self._pieces.values() for piece in some}
+        if pieces:
+            parts = {key: self._parts[key] for key in self._pieces}
+            self._marks = marks_of(pieces)
+            days = {piece.day for piece in pieces}
+            self._first_slot = min(days) * (len(self._marks) + 1)
+            self._of_slots = tally(connection, self._timeline, parts, days, self._marks)
+
+    def _gaps(self, key: str, first: int, after: int) -> Iterable[tuple[int, int]]:
+        held = self._held.get(key)
+        if held is None:
+            return [(first, after)]
+        gaps = ((min(first, held.first), held.first), (held.after, max(after, held.after)))
+        return [gap for gap in gaps if gap[0] < gap[1]]
+
+    def figures(self, daily: Daily, span: Span) -> Figures:
+        """The figures of a metric's parts over the ranges that it wants."""
+        return [
+            self._figure(self._keys[daily.parts[number]], start, end)
+            for number, start, end in daily.ranges(span)
+        ]
+
+    def _figure(self, key: str, start: int, end: int) -> int | None:
+        stretch = self._timeline.stretch(start, end)
+        found: list[int | None] = []
+        if stretch.first < stretch.after:
+            found += self._held[key].between(stretch.first, stretch.after)
+        for piece in stretch.pieces:
+            slots = slots_of(piece, self._marks)
+            found += self._of_slots[key][
+                slots.start - self._first_slot : slots.stop - self._first_slot
+            ]
+        return _total(self._parts[key].measure, found)
+
+
+def _total(measure: Measure, figures: Iterable[int | None]) -> int | None:
+    known = (figure for figure in figures if figure is not None)
+    if measure.merge is Merge.SUM:
+        return sum(known)
+    return (min if measure.merge is Merge.MIN else max)(known, default=None)
