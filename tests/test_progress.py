@@ -25,6 +25,7 @@ from okr_sync.config.models import (
 )
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.progress import (
+    Standing,
     Status,
     elapsed_share,
     is_cumulative,
@@ -223,6 +224,60 @@ def test_below_min_n_keeps_value_and_progress_but_gives_no_score() -> None:
     assert standing.flags == ("below_min_n",)
 
 
+def test_a_sample_of_min_n_is_large_enough() -> None:
+    """`min_n: 50` wants fifty, not fifty-one; with a pace the line to the target is shown as well."""
+    large, small = (
+        judge(
+            key_result(from_to("0", "100")),
+            count_metric(min_n=50),
+            Measurement(D(40), sample_size=size),
+            HALF_WAY,
+            StatusThresholds(),
+        )
+        for size in (50, 49)
+    )
+    assert large == Standing(D("0.4"), D("0.4"), D("0.5"), Status.ON_TRACK)
+    assert small.expected_progress == D("0.5")
+
+
+@pytest.mark.parametrize("value", [D(40), None])
+@pytest.mark.parametrize("goal", [from_to("0", "100"), measured("27"), at_least("30")])
+def test_flags_are_always_a_list(goal: Goal, value: D | None) -> None:
+    """A standing without anything to remark has no flags, whichever way it came about."""
+    standing = judge(
+        key_result(goal), count_metric(), Measurement(value), HALF_WAY, StatusThresholds()
+    )
+    assert standing.flags == (("no_baseline",) if goal.measured_baseline else ())
+
+
+def test_a_threshold_below_min_n_has_no_progress() -> None:
+    """Not even where its bounds would give one: a threshold is met or not."""
+    goal = Goal(kind=GoalKind.AT_LEAST, baseline=D(0), target=D(200), low=D(200))
+    standing = judge(
+        key_result(goal),
+        count_metric(min_n=50),
+        Measurement(D(40), sample_size=49),
+        HALF_WAY,
+        StatusThresholds(),
+    )
+    assert standing == Standing(None, None, None, Status.INSUFFICIENT_DATA, ("below_min_n",))
+
+
+def test_a_cycle_is_over_on_its_last_day_and_not_before() -> None:
+    """A met threshold is achieved at the end of the last day; the day before it's on track."""
+    met = [
+        judge(
+            key_result(at_least("200")),
+            count_metric(),
+            Measurement(D(200), sample_size=200),
+            day,
+            StatusThresholds(),
+        ).status
+        for day in (LAST_DAY - timedelta(days=1), LAST_DAY, LAST_DAY + timedelta(days=1))
+    ]
+    assert met == [Status.ON_TRACK, Status.ACHIEVED, Status.ACHIEVED]
+
+
 def test_no_value_is_no_data_unless_its_cohort_is_only_too_young() -> None:
     """Nothing to measure is `no_data`; a cohort that has not matured is `insufficient_data`."""
     metric = ConversionMetric(
@@ -328,6 +383,10 @@ def test_without_a_pace_nothing_is_expected_before_the_end(
     ("metric", "grows"),
     [
         (count_metric(), True),
+        (
+            count_metric().model_copy(update={"aggregation": Aggregation(agg="sum", field="x")}),
+            True,
+        ),
         (count_metric().model_copy(update={"aggregation": Aggregation(agg="average")}), False),
         (SqlMetric(name="m", family=Family.FUNNEL, source="s", text="SELECT 1 AS value"), False),
         (
