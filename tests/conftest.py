@@ -22,8 +22,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--crash-instants",
         type=int,
-        default=8,
+        default=20,  # of five kinds on two engines: 200
         help="how often a writer is killed at a random instant, for each kind of write and engine",
+    )
+    parser.addoption(
+        "--crash-every-boundary",
+        action="store_true",
+        help="kill syncs and migrations at every boundary, also where many are alike",
     )
     parser.addoption(
         "--simulation-seeds",

@@ -3,7 +3,7 @@
 Run by test_crash.py as a process of its own, because it forks: each trial is a child that works on
 a fresh copy of a prepared warehouse and dies by SIGKILL at one boundary of its writing (before a
 statement, before a commit, after a commit that nobody was told of yet) or at a random instant. The
-hooks are SQLAlchemy's events; nothing of okr-sync is replaced.
+hooks are SQLAlchemy's events, and one in psycopg's COPY; nothing of okr-sync is replaced.
 
 What must then hold: the numbers are as they are between two commits of a run that isn't disturbed,
 the audit finds nothing, running again ends with the same numbers, and once more adds nothing.
@@ -18,7 +18,8 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -293,8 +294,8 @@ def history_row(one: KeyResultObservation) -> dict[str, Any]:
 
 def do_backfill(url: str) -> None:
     warehouse = open_warehouse(url)
-    parts = [[observation(name, day, day.day) for day in days(0, 40)] for name in IDS]
-    run_of(warehouse, parts, [metric(day, 7) for day in days(0, 40)], [], "backfill")
+    parts = [[observation(name, day, day.day) for day in days(0, 14)] for name in IDS]
+    run_of(warehouse, parts, [metric(day, 7) for day in days(0, 14)], [], "backfill")
     warehouse.close()
 
 
@@ -403,10 +404,16 @@ SCENARIOS = {
 
 
 class Boundaries:
-    """Counts the boundaries of a process's writing, and kills it at one of them."""
+    """The boundaries of a process's writing to the warehouse; it is killed at one of them.
 
-    def __init__(self, fatal: int, after_commit: Callable[[], None] = lambda: None) -> None:
-        self.passed = 0
+    `kinds` are those that it has passed: a statement's verb and table, a commit, its end.
+    """
+
+    def __init__(
+        self, url: str, fatal: int, after_commit: Callable[[], None] = lambda: None
+    ) -> None:
+        self.kinds: list[str] = []
+        self._database = make_url(url).database  # Dagster writes to databases of its own
         self._fatal = fatal
         self._after_commit = after_commit
         self._has_written = False
@@ -418,34 +425,41 @@ class Boundaries:
 
         @contextmanager
         def watched(cursor: psycopg.Cursor[Any], statement: str) -> Iterator[psycopg.Copy]:
-            self._before_statement(None, None, statement)
+            self._writes(statement)
             with copy(cursor, statement) as copying:
                 yield copying
 
         psycopg.Cursor.copy = watched  # type: ignore[assignment]  # SQLAlchemy knows no COPY
 
-    def _pass(self) -> None:
-        if self.passed == self._fatal:
+    def _pass(self, kind: str) -> None:
+        if len(self.kinds) == self._fatal:
             os.kill(os.getpid(), signal.SIGKILL)
-        self.passed += 1
+        self.kinds.append(kind)
 
-    def _before_statement(self, *given: Any) -> None:
-        if not self._is_looking and given[2].lstrip().upper().startswith(WRITES):
+    def _before_statement(self, connection: Connection, *given: Any) -> None:
+        if connection.engine.url.database == self._database:
+            self._writes(given[1])
+
+    def _writes(self, statement: str) -> None:
+        if not self._is_looking and statement.lstrip().upper().startswith(WRITES):
             self._has_written = True
-            self._pass()
+            self._pass(" ".join(statement.split()[:3]))
 
-    def _before_commit(self, _connection: Connection) -> None:
-        if not self._is_looking and self._has_written:
-            self._pass()
+    def _before_commit(self, connection: Connection) -> None:
+        if connection.engine.url.database == self._database and self._is_written():
+            self._pass("commit")
 
     def _after(self, *_given: Any) -> None:
         """The connection is given back: the transaction has ended and its caller isn't told yet."""
-        if not self._is_looking and self._has_written:
+        if self._is_written():
             self._has_written = False
-            self._pass()
+            self._pass("committed")
             self._is_looking = True
             self._after_commit()
             self._is_looking = False
+
+    def _is_written(self) -> bool:
+        return self._has_written and not self._is_looking
 
 
 def in_child(work: Callable[[], None], kill_after: float | None = None) -> int:
@@ -489,57 +503,80 @@ class Trials:
                 with self._notes.open("a") as file:
                     file.write(self._look(url)[0] + "\n")
 
-            Boundaries(NEVER, note)
+            Boundaries(url, NEVER, note)
             self._scenario.reference(url)
 
         self._notes.write_text("")
-        started = time.monotonic()
         if in_child(work) != 0:
             raise SystemExit("the undisturbed run failed")
-        self.seconds = time.monotonic() - started
         states += self._notes.read_text().split()
         self.commits = len(states) - 1
         final = self._look(url)[0]
         self._copies.drop(url)
         return {*states, final}, final
 
-    def count(self) -> int:
-        """How many boundaries there are."""
+    def kinds(self) -> list[str]:
+        """The boundaries that there are, in their order."""
         url = self._copies.new(self._base)
 
         def work() -> None:
-            boundaries = Boundaries(NEVER)
+            boundaries = Boundaries(url, NEVER)
             self._scenario.act(url)
-            self._notes.write_text(str(boundaries.passed))
+            self._notes.write_text("\n".join(boundaries.kinds))
 
         if in_child(work) != 0:
             raise SystemExit("counting failed")
         self._copies.drop(url)
-        return int(self._notes.read_text())
+        return self._notes.read_text().splitlines()
 
     def kill_at(self, boundary: int) -> None:
         """One trial that ends at a boundary."""
+        url = self._copies.new(self._base)
 
-        def work(url: str) -> None:
-            Boundaries(boundary)
+        def work() -> None:
+            Boundaries(url, boundary)
             self._scenario.act(url)
 
-        self._trial(f"boundary {boundary}", work, None)
+        ended = in_child(work)
+        if ended != -signal.SIGKILL:
+            self.problems.append(f"boundary {boundary}: it was not killed ({ended})")
+        # That running once more adds nothing is seen at every fourth: a sync takes a second.
+        self._mended(f"boundary {boundary}", url, twice=boundary % 4 == 0)
 
-    def kill_after(self, seconds: float) -> bool:
-        """One trial that ends at an instant; whether the process was still at work then."""
-        return self._trial(f"{seconds:.4f} s", self._scenario.act, seconds)
+    def kill_at_instants(self, wanted: int, draw: random.Random) -> int:
+        """So many trials that end while the process is at work; how many did.
 
-    def _trial(self, name: str, work: Callable[[str], None], seconds: float | None) -> bool:
+        An instant at which it had already ended is drawn again, a little earlier.
+        """
+        killed, latest = 0, self._seconds_of_one()
+        for _ in range(10 * wanted):
+            if killed == wanted:
+                break
+            seconds = draw.uniform(0, latest)
+            url = self._copies.new(self._base)
+            if in_child(lambda url=url: self._scenario.act(url), seconds) == -signal.SIGKILL:  # type: ignore[misc]
+                killed += 1
+                self._mended(f"{seconds:.4f} s", url)
+            else:
+                latest *= 0.95
+                self._copies.drop(url)
+        return killed
+
+    def _seconds_of_one(self) -> float:
         url = self._copies.new(self._base)
-        ended = in_child(lambda: work(url), seconds)
-        if ended != -signal.SIGKILL and seconds is None:
-            self.problems.append(f"{name}: it was not killed ({ended})")
+        started = time.monotonic()
+        if in_child(lambda: self._scenario.act(url)) != 0:
+            raise SystemExit("the undisturbed run failed")
+        self._copies.drop(url)
+        return time.monotonic() - started
+
+    def _mended(self, name: str, url: str, *, twice: bool = True) -> None:
+        """Look at what a killed process has left, and whether running again mends it."""
         state, broken = self._look(url)
         if state not in self._allowed:
             self.problems.append(f"{name}: half of something was written ({state})")
         self.problems += [f"{name}: {one}" for one in broken]
-        for attempt in ("again", "once more"):
+        for attempt in ("again", "once more") if twice else ("again",):
             if in_child(lambda: self._scenario.act(url)) != 0:
                 self.problems.append(f"{name}: running {attempt} failed")
             state, broken = self._look(url)
@@ -547,7 +584,6 @@ class Trials:
                 self.problems.append(f"{name}: after running {attempt}, the numbers are others")
             self.problems += [f"{name}, {attempt}: {one}" for one in broken]
         self._copies.drop(url)
-        return ended == -signal.SIGKILL
 
     def _look(self, url: str) -> tuple[str, list[str]]:
         engine = observer(url)
@@ -559,6 +595,19 @@ class Trials:
         return state, broken
 
 
+def chosen(kinds: Sequence[str], at_most: int, draw: random.Random) -> list[int]:
+    """Boundaries to die at: one of each kind before another of the same, a commit's first of all."""
+    order = list(range(len(kinds)))
+    draw.shuffle(order)
+    seen: Counter[str] = Counter()
+    ranked = []
+    for number in order:
+        kind = kinds[number]
+        ranked.append((seen[kind], not kind.startswith("commit"), number))
+        seen[kind] += 1
+    return sorted(number for *_, number in sorted(ranked)[:at_most])
+
+
 def main() -> None:
     """Print what came of a scenario's trials, as JSON."""
     name, server, folder, at_most, instants, seed = sys.argv[1:]
@@ -566,20 +615,23 @@ def main() -> None:
     importlib.import_module("okr_sync.warehouse.migrate")
     if name.startswith("sync"):
         importlib.import_module("okr_sync.commands.sync")
+        for module in ("google.analytics.data_v1beta", "hubspot"):
+            importlib.import_module(module)
     path = Path(folder)
     trials = Trials(SCENARIOS[name], Copies(server, path), path)
-    count = trials.count()
+    kinds = trials.kinds()
     draw = random.Random(int(seed))
-    chosen = range(count)
-    for boundary in sorted(draw.sample(chosen, min(count, int(at_most)))):
+    died_at = chosen(kinds, int(at_most), draw)
+    for boundary in died_at:
         trials.kill_at(boundary)
-    killed = sum(trials.kill_after(draw.uniform(0, trials.seconds)) for _ in range(int(instants)))
     print(
         json.dumps(
             {
-                "boundaries": count,
+                "boundaries": len(kinds),
+                "kinds": sorted(set(kinds)),
+                "kinds_died_at": sorted({kinds[number] for number in died_at}),
                 "commits": trials.commits,
-                "killed_at_instants": killed,
+                "killed_at_instants": trials.kill_at_instants(int(instants), draw),
                 "problems": trials.problems,
             }
         )
