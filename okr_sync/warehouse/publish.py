@@ -5,13 +5,15 @@ Belongs here: the transaction and its order. Does not belong here: the rules of 
 warehouse's only writer.
 """
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, func, select, update
 
@@ -28,7 +30,7 @@ from okr_sync.warehouse.observations import (
     KeyResultRow,
     ObjectiveRow,
 )
-from okr_sync.warehouse.revisions import Recorded, Row, append_revisions, in_chunks
+from okr_sync.warehouse.revisions import Changed, Recorded, Row, append_revisions, in_chunks
 from okr_sync.warehouse.runs import end_run
 from okr_sync.warehouse.tables import (
     key_result,
@@ -56,8 +58,7 @@ _COMPARED = (
 _BATCH = 20_000  # rows held in memory at once: a long backfill has a million
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One added revision: what the number was and is, and why; revision 1 had no number before."""
 
     key_result_id: str
@@ -117,7 +118,7 @@ def publish(
     counts: Counter[str] = Counter()
     changes: list[Change] = []
     outcomes: dict[str, str] = {}
-    with warehouse.write() as connection:
+    with warehouse.write() as connection, _without_collector():
         turn = take_turn(connection, run_id)
         aim_rows, defined_rows = [asdict(one) for one in aims], [asdict(one) for one in defined]
         if turn.is_overtaken:  # the newer run's project says what is so now
@@ -129,7 +130,6 @@ def publish(
             record_goals(connection, list(goals), recorded_at=published_at, run_id=run_id)
         for batch in _batches(observed):
             rows = [_history_row(one) for one in batch]
-            by_key = {(one.key_result_id, one.as_of): one for one in batch}
             recorded = append_revisions(
                 connection,
                 key_result_history,
@@ -139,7 +139,7 @@ def publish(
                 run_id=run_id,
                 turn=turn,
                 carry=keep_restated,
-                explain=partial(explain_changes, connection, observed=by_key),
+                explain=partial(_explain, connection, batch),
             )
             refresh_current(
                 connection,
@@ -174,25 +174,48 @@ def publish(
     )
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep Python's cycle collector from searching a long backfill's rows over and over.
+
+    Nothing here makes cycles, and a million observations in memory are a million objects to walk
+    through each time: a third of the publish. Two threads at once only resume it a little early.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _explain(
+    connection: Connection, batch: Sequence[KeyResultObservation], changed: Sequence[Changed]
+) -> None:
+    if changed:  # in a first backfill, however long, nothing has
+        observed = {(one.key_result_id, one.as_of): one for one in batch}
+        explain_changes(connection, changed, observed)
+
+
 def _note(
     recorded: Sequence[Recorded],
     counts: Counter[str],
     changes: list[Change],
     outcomes: dict[str, str],
 ) -> None:
-    for one in recorded:
-        name = one.row["key_result_id"]
-        if not one.is_changed:
-            counts["outdated" if one.is_outdated else "unchanged"] += 1
+    for row, before, revision, is_outdated in recorded:
+        name = row["key_result_id"]
+        if before is None or before["revision"] != revision:
+            counts["new" if before is None else "revised"] += 1
+            outcomes[name] = "ok"
+            old_value = None if before is None else before["value"]
+            changes.append(
+                Change(name, row["as_of"], old_value, row["value"], revision, row["cause"])
+            )
+        else:
+            counts["outdated" if is_outdated else "unchanged"] += 1
             outcomes.setdefault(name, "unchanged")
-            continue
-        counts["new" if one.before is None else "revised"] += 1
-        outcomes[name] = "ok"
-        old_value = None if one.before is None else one.before["value"]
-        row = one.row
-        changes.append(
-            Change(name, row["as_of"], old_value, row["value"], one.revision, row["cause"])
-        )
 
 
 def _count(

@@ -7,7 +7,8 @@ Belongs here: the bitemporal rule, for any table with `revision`, `recorded_at`,
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, bindparam, select, update
 
@@ -17,8 +18,7 @@ from okr_sync.warehouse.turns import Turn, confirm, confirmed_by_newer, series_d
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """What became of one row: `before` is the latest revision as it was, None if there was none.
 
     `revision` is the latest one now; the same as before when nothing had changed. An outdated row
@@ -29,11 +29,6 @@ class Recorded:
     before: Row | None
     revision: int
     is_outdated: bool = False
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether a revision was added."""
-        return self.before is None or self.before["revision"] != self.revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +60,7 @@ def append_revisions(
     `explain` may complete the rows that have changed before they are written.
     """
     keys = [column.name for column in table.primary_key if column.name != "revision"]
+    key_of = itemgetter(*keys)
     latest = _latest(connection, table, keys, rows)
     confirmed = confirmed_by_newer(connection, table, turn)
     unchanged: list[Row] = []
@@ -73,8 +69,7 @@ def append_revisions(
     changed: list[Changed] = []
     superseded: list[Row] = []
     for row in rows:
-        key = tuple(row[name] for name in keys)
-        before = latest.get(key)
+        before = latest.get(key_of(row))
         if before is not None and carry is not None:
             carry(row, before)
         if before is None:
@@ -115,6 +110,7 @@ def _latest(
     if not rows:
         return {}
     first_key = keys[0]
+    key_of = itemgetter(*keys)
     days = [row["as_of"] for row in rows]
     found: dict[tuple[Any, ...], Row] = {}
     for names in in_chunks(sorted({row[first_key] for row in rows})):
@@ -124,7 +120,7 @@ def _latest(
             table.c.superseded_at.is_(None),
         )
         for row in connection.execute(statement).mappings():
-            found[tuple(row[name] for name in keys)] = dict(row)
+            found[key_of(row)] = dict(row)
     return found
 
 

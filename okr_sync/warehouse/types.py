@@ -4,7 +4,6 @@ Belongs here: type decorators. Does not belong here: tables.
 """
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +13,7 @@ from sqlalchemy import DateTime, Numeric, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-_UNUSUAL = re.compile(r"[A-Za-z]|^-0", re.MULTILINE)
+_UNUSUAL = ("E", "N", "I", "\n-0")
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
@@ -56,7 +55,8 @@ class ExactDecimal(TypeDecorator[Decimal]):
             texts = list(map(str, values))
             # The text of nearly every decimal is what format(…, "f") gives. Others have an
             # exponent, are no number (NaN, Infinity), or may be a zero with a sign.
-            if not _UNUSUAL.search("\n".join(texts)):
+            joined = "\n".join(["", *texts])
+            if not any(mark in joined for mark in _UNUSUAL):
                 return texts
         return list(map(process, values))
 
