@@ -1,11 +1,14 @@
 """Fixtures that several folders of tests share."""
 
+import importlib.util
 import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,6 +16,33 @@ import pytest
 from connectors.sandbox.serve import Sandbox
 from connectors.shared_state import STATE_VARIABLE
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
+
+# --- credentials: each holds a word that nothing which a test writes or says may hold ---------------
+
+
+def _load_canary() -> ModuleType:
+    # By its path: nothing under tests/ is on sys.path.
+    spec = importlib.util.spec_from_file_location("canary", Path(__file__).with_name("canary.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_CANARY = _load_canary()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Search the tests' output for credentials."""
+    config.pluginmanager.register(_CANARY.CanaryWatch(), "canary")
+
+
+@pytest.fixture(scope="session")
+def canary() -> str:
+    """What a credential that a test makes up should hold."""
+    return str(_CANARY.CANARY)
+
 
 # --- options: how much the tests that draw at random draw ------------------------------------------
 
@@ -60,7 +90,9 @@ def postgresql_server() -> Iterator[str]:
     # Directly under /tmp: a socket's path may have 107 characters at most.
     folder = Path(tempfile.mkdtemp(prefix="okr", dir="/tmp"))
     server = get_server(folder / "d", cleanup_mode="stop")
-    uri = server.get_uri()
+    # The server trusts whoever reaches its socket: a password only rides along, to be looked for.
+    uri = server.get_uri().replace("postgres:@", f"postgres:{_CANARY.CANARY}@")
+    assert _CANARY.CANARY in uri
     with psycopg.connect(uri, autocommit=True) as connection:
         # A test's server may lose its data with the machine; waiting for the disk is of no use.
         connection.execute("ALTER SYSTEM SET fsync = off")
@@ -71,12 +103,15 @@ def postgresql_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server: str) -> Iterator[str]:
+def postgresql_url(postgresql_server: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a new, empty PostgreSQL database, dropped after the test."""
     name = f"t{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        yield postgresql_server.replace("/postgres?", f"/{name}?")
+        url = postgresql_server.replace("/postgres?", f"/{name}?")
+        yield url
+        watch: Any = request.config.pluginmanager.get_plugin("canary")
+        watch.look_into_postgresql(url)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -5,6 +5,8 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from okr_sync.config.hashes import metric_hash
 from okr_sync.config.loader import Inspection, inspect_project, load_project
 from okr_sync.config.models import (
@@ -133,6 +135,7 @@ def test_sql_from_text_and_from_a_file(write_project: WriteProject) -> None:
     assert metric_hash(after.metrics["m"], {}) != metric_hash(metric, {})
 
 
+@pytest.mark.secret_in("files")
 def test_a_secret_in_a_statement_is_refused(write_project: WriteProject) -> None:
     """A password in a .sql file is told without being quoted, and isn't kept."""
     text = "select * from dblink('postgresql://ana:hunter22@db/x')\n"

@@ -133,6 +133,7 @@ def test_a_wrong_source_spoils_only_what_reads_from_it(
     assert inspection.bundle.key_results.keys() == {"growth/mqls"}
 
 
+@pytest.mark.secret_in("files")
 @pytest.mark.parametrize(
     ("file", "text", "secret"),
     [
