@@ -233,14 +233,19 @@ def followers(change: bool = False) -> SnapshotMetric:
 
 
 def saw(
-    warehouse: Warehouse, as_of: date, level: str | None, *, is_superseded: bool = False
+    warehouse: Warehouse,
+    as_of: date,
+    level: str | None,
+    *,
+    is_superseded: bool = False,
+    metric: str = "m",
 ) -> None:
     """Publish a level that was measured on a day."""
     with warehouse.write() as connection:
         connection.execute(
             metric_value.insert(),
             {
-                "metric": "m",
+                "metric": metric,
                 "as_of": as_of,
                 "window_start": date(2026, 1, 1),
                 "window_end": date(2026, 2, 1),
@@ -274,6 +279,18 @@ def test_a_level_is_of_all_records_whenever_they_are_from(
             "301",
             ("level_since:2026-03-05",),
         ),
+        (
+            [(date(2026, 3, 1), "302"), (date(2026, 3, 5), "301")],
+            "5",
+            "302",
+            ("level_since:2026-03-01",),
+        ),
+        (
+            [(date(2026, 2, 20), "290"), (date(2026, 3, 1), "302")],
+            "17",
+            "290",
+            ("level_since:2026-02-20",),
+        ),
         # Neither today's own earlier measurement nor a day without a level is an earlier level.
         (
             [(date(2026, 3, 31), "306"), (date(2026, 2, 28), None)],
@@ -297,6 +314,7 @@ def test_a_change_is_since_the_windows_start(
     """The level then is the last one seen before the window, else the first one in it, and is named."""
     put_records(warehouse, "files.spending", TYPES, SPENDING)
     saw(warehouse, date(2026, 2, 28), "1000", is_superseded=True)
+    saw(warehouse, date(2026, 2, 28), "2000", metric="another")
     for as_of, level in seen:
         saw(warehouse, as_of, level)
     measured = found(warehouse, project, [followers(change=True)], march)

@@ -189,6 +189,92 @@ def test_a_ratio_takes_each_part_under_its_own_filter(warehouse: Warehouse) -> N
     assert (measured.value, measured.numerator, measured.denominator) == (D("0.2"), 40, 200)
 
 
+@pytest.mark.parametrize(("empty", "value"), [(None, None), ("null", None), ("zero", D(0))])
+def test_a_quotient_over_nothing_is_what_the_metric_says(
+    warehouse: Warehouse, empty: str | None, value: D | None
+) -> None:
+    """No sessions: no share and no rate, or 0 where the metric says `empty: zero`."""
+    store_days(warehouse, {"sessions": ["0"] * 4, "engagedSessions": ["0"] * 4})
+    share = RatioMetric(
+        name="m",
+        dataset="web.report",
+        family=Family.ENGAGEMENT,
+        numerator=Aggregation(agg="sum", field="engagedSessions"),
+        denominator=Aggregation(agg="sum", field="sessions"),
+        time=None,
+    )
+    rate = agg("average", "engagementRate")
+    if empty is not None:
+        share, rate = (one.model_copy(update={"empty": empty}) for one in (share, rate))  # type: ignore[assignment]
+    assert measure(warehouse, share) == Measurement(value, D(0), D(0), 0)
+    assert measure(warehouse, rate) == Measurement(value, D(0), D(0), 0)
+
+
+def test_a_ratio_has_its_parts_its_sample_and_its_flags(warehouse: Warehouse) -> None:
+    """The sample is the denominator; a flag of either part's days stands beside the share."""
+    store_days(warehouse, SESSIONS)
+    with warehouse.write() as connection:
+        again = {"engagedSessions": DailyFigures({FIRST: D(90)}, ("sampled",))}
+        replace_days(connection, EVERYTHING, again, FIRST, FIRST, READ_AT)
+    share = RatioMetric(
+        name="m",
+        dataset="web.report",
+        family=Family.ENGAGEMENT,
+        numerator=Aggregation(agg="sum", field="engagedSessions"),
+        denominator=Aggregation(agg="sum", field="sessions"),
+        time=None,
+    )
+    assert measure(warehouse, share) == Measurement(D("0.6"), D(120), D(200), 200, ("sampled",))
+
+
+def test_people_nobody_saw_are_none(warehouse: Warehouse) -> None:
+    """GA4 gives no row for a window without users: that is 0 users, with a sample of 0."""
+    with warehouse.write() as connection:
+        put_windows(
+            connection, EVERYTHING, [WindowFigure("totalUsers", FIRST, LAST, None)], READ_AT
+        )
+    users = measure(warehouse, agg("count_distinct", "totalUsers"))
+    assert users == Measurement(D(0), None, None, 0)
+
+
+def test_another_datasets_figures_are_not_read(warehouse: Warehouse) -> None:
+    """Two properties with the same metric: each report is answered from its own days and windows."""
+    store_days(warehouse, SESSIONS)
+    other = ReportKey("shop", "report", "")
+    late = ReportKey("web", "other", "")
+    for key, figure in ((other, "7"), (late, "9")):
+        store_days(warehouse, {"sessions": [figure] * 4, "engagedSessions": [figure] * 4}, key)
+    with warehouse.write() as connection:
+        for key, people in ((EVERYTHING, 77), (other, 7), (late, 9)):
+            figure_of_all = WindowFigure("totalUsers", FIRST, LAST, D(people))
+            put_windows(connection, key, [figure_of_all], READ_AT)
+    assert measure(warehouse, agg("sum", "sessions")).value == 200
+    assert measure(warehouse, agg("median", "sessions")).value == 50
+    assert measure(warehouse, agg("average", "engagementRate")).value == D("0.6")
+    assert measure(warehouse, agg("count_distinct", "totalUsers")).value == 77
+
+
+def test_several_metrics_are_answered_together(warehouse: Warehouse) -> None:
+    """Each over its own spans, none in the place of another."""
+    store_days(warehouse, SESSIONS)
+    first, second = (
+        agg("sum", field).model_copy(update={"name": field})
+        for field in ("sessions", "engagedSessions")
+    )
+    spans = (span(), span(FIRST, FIRST))
+    with warehouse.read() as connection:
+        answers, refusals = evaluate_reports(
+            connection, PROJECT, "web.report", [Question(first, spans), Question(second, spans)]
+        )
+    assert not refusals
+    assert {key: one.value for key, one in answers.items()} == {
+        ("sessions", spans[0]): 200,
+        ("sessions", spans[1]): 100,
+        ("engagedSessions", spans[0]): 120,
+        ("engagedSessions", spans[1]): 90,
+    }
+
+
 def test_flags_of_any_day_stand_beside_the_value(warehouse: Warehouse) -> None:
     """A window is as good as its worst day, and only its own days count."""
     store_days(warehouse, SESSIONS)
