@@ -13,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from okr_sync.errors import SourceError, TransientSourceError
+from okr_sync.errors import InvalidRequestError, SourceError, TransientSourceError
+
+_INVALID = frozenset({400, 404, 409, 410, 414, 422})
 
 
 class Action(StrEnum):
@@ -280,6 +282,8 @@ def source_error(refusal: Refusal) -> SourceError:
     text = f"Source {refusal.source}: {filled}"
     detail = f"status={refusal.status} reason={refusal.reason} message={refusal.message}"
     kind = SourceError if rule.action is Action.STOP else TransientSourceError
+    if refusal.status in _INVALID:
+        kind = InvalidRequestError
     return kind(text, detail)
 
 

@@ -30,6 +30,10 @@ class SourceError(OkrSyncError):
     """A source refused or broke in a way that trying again won't mend (401, 403, wrong field)."""
 
 
+class InvalidRequestError(SourceError):
+    """A source found a request wrong as it is (400, 404, 410), such as a page that it no longer has."""
+
+
 class TransientSourceError(SourceError):
     """A source failed in a way that a later run may not meet again (429, 5xx, time-out)."""
 

@@ -10,13 +10,14 @@ from datetime import datetime
 
 from connectors.base import Progress, PullResult, unwatched
 from connectors.endpoints import resolve_endpoint
-from connectors.hubspot.account import AccountDetails, read_account
+from connectors.hubspot.account import AccountDetails
 from connectors.hubspot.associations import AssociationReader
 from connectors.hubspot.emails import EMAILS, pull_emails
 from connectors.hubspot.paths import Paths
 from connectors.hubspot.pull import DatasetPull, PullReport
 from connectors.hubspot.records import RecordReader
-from connectors.hubspot.schema import read_schema
+from connectors.hubspot.remembered import account_of, schema_of
+from connectors.hubspot.schema import StaleSchemaError
 from connectors.hubspot.transport import ClientSettings, Transport
 from okr_sync.config.models import HubSpotSource
 from okr_sync.errors import SourceError, TransientSourceError
@@ -94,24 +95,41 @@ class HubSpotConnector:
     ) -> PullReport:
         transport = self.transport()
         if self._account is None:
-            self._account = read_account(transport, self._paths)
+            self._account = account_of(transport, self._paths, warehouse, need.source, now)
         if need.dataset == EMAILS:
             return pull_emails(
                 transport, self._paths, need, warehouse, self._account, now, progress
             )
-        bound = read_schema(transport, self._paths, need)
+        try:
+            return self._pulled_records(need, warehouse, now, progress, anew=False)
+        except StaleSchemaError:
+            return self._pulled_records(need, warehouse, now, progress, anew=True)
+
+    def _pulled_records(
+        self,
+        need: RecordsNeed,
+        warehouse: Warehouse,
+        now: datetime,
+        progress: Progress,
+        *,
+        anew: bool,
+    ) -> PullReport:
+        transport, account = self.transport(), self._account
+        assert account is not None
+        bound, is_known = schema_of(transport, self._paths, warehouse, need, now, anew=anew)
         types = {name: one.type for name, one in bound.items() if one.type is not None}
-        reader = RecordReader(transport, self._paths, need.source, need.dataset, types)
         pull = DatasetPull(
-            reader,
+            transport,
+            RecordReader(transport, self._paths, need.source, need.dataset, types),
             warehouse,
             need.source,
             need.dataset,
-            self._account,
+            account,
             bound,
             now,
             AssociationReader(transport, self._paths, need.source, need.dataset),
             need.associations,
+            schema_is_known=is_known,
         )
         return pull.run(progress)
 

@@ -1,25 +1,32 @@
 """One pull of one object: a full read or the changes, proven complete, written at once or not.
 
 Belongs here: which of the two is due, in which order things are read and held against HubSpot's
-count, and the one transaction at the end. Does not belong here: requests (records), the proof itself
-(proof), tables (okr_sync.warehouse.mirror).
+count, and the one transaction at the end. Does not belong here: requests (records), the proof and the
+repair of drift (reconcile), reading everything (full_read), tables (okr_sync.warehouse.mirror).
 """
 
-import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Table, select
+from sqlalchemy import Connection, select
 
 from connectors.base import Progress
 from connectors.hubspot.account import AccountDetails
 from connectors.hubspot.associations import AssociationReader, Ties
-from connectors.hubspot.holdings import overlaid, staged
-from connectors.hubspot.proof import INDEX_LAG, Holding, archived_in, expected_count
-from connectors.hubspot.records import RecordReader, TooManyChangesError
-from connectors.hubspot.schema import BoundProperty
+from connectors.hubspot.full_read import FullRead, ReadAll
+from connectors.hubspot.holdings import Held
+from connectors.hubspot.reconcile import INDEX_LAG, Reconciler, TooMuchDriftError
+from connectors.hubspot.records import (
+    RecordReader,
+    Slice,
+    TooManyChangesError,
+    UnprovenWindowError,
+    is_at_most,
+)
+from connectors.hubspot.schema import BoundProperty, StaleSchemaError
+from connectors.hubspot.transport import Transport
 from okr_sync.errors import IncompletePullError
 from okr_sync.warehouse.association_store import (
     associations_filled_at,
@@ -27,32 +34,35 @@ from okr_sync.warehouse.association_store import (
     forget_associations,
     replace_associations,
 )
+from okr_sync.warehouse.checkpoints import forget_stage, release
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.encoding import epoch_ms
 from okr_sync.warehouse.mirror import (
     DatasetState,
     FieldState,
     FieldType,
     Row,
+    count_records,
     fields_of,
     record_table,
     state_of,
 )
-from okr_sync.warehouse.mirror_writes import (
-    commit_changes,
-    commit_full_read,
-    create_stage,
-    drop_old_stages,
-    drop_stage,
-    remove,
-    store,
-)
+from okr_sync.warehouse.mirror_writes import commit_changes, commit_full_read
+from okr_sync.warehouse.source_memory import recall, remember
 
 REREAD_AFTER: Final = timedelta(hours=24)
-"""Calculated properties change without moving a record's modified date, so all is read again."""
+"""Calculated properties and associations change without moving a record's modified date, so all is
+read again."""
 
-_FULL_READS: Final = 2
-_ROWS_PER_WRITE: Final = 2_000
-_STAGE_LIVES: Final = timedelta(days=1)
+MOST_CHANGES: Final = 50_000
+"""From here on a full read is quicker than a search: lists have the far wider rate limit."""
+
+_PUT_OFF: Final = timedelta(days=7)
+_KEPT_FOR_OTHERS: Final = 10
+_REREAD_WHEN_WRONG: Final = timedelta(hours=1)
+_RECORDS_PER_REQUEST: Final = 100
+_LOOKS: Final = "looks"
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,15 @@ class PullReport:
     cursor_to: datetime
 
 
+@dataclass
+class Looks:
+    """In how many runs a part of the mirror was compared, and whether all that was compared in the last
+    one was wrong."""
+
+    count: int = 0
+    all_wrong: bool = False
+
+
 class _NotReconciledError(Exception):
     """The changes alone don't lead to HubSpot's count."""
 
@@ -74,6 +93,7 @@ class DatasetPull:
 
     def __init__(
         self,
+        transport: Transport,
         reader: RecordReader,
         warehouse: Warehouse,
         source: str,
@@ -83,7 +103,9 @@ class DatasetPull:
         now: datetime,
         associations: AssociationReader,
         to_objects: Collection[str],
+        schema_is_known: bool,
     ) -> None:
+        self._transport = transport
         self._reader = reader
         self._associations = associations
         self._to_objects = sorted(to_objects)
@@ -96,7 +118,9 @@ class DatasetPull:
             name: one.type for name, one in bound.items() if one.type is not None
         }
         self._now = now
-        self._began = time.monotonic()
+        self._schema_is_known = schema_is_known
+        self._clock = transport.settings.clock
+        self._began = self._clock.monotonic()
         with warehouse.read() as connection:
             self._known = state_of(connection, source, dataset)
             self._before = fields_of(connection, source, dataset)
@@ -104,88 +128,128 @@ class DatasetPull:
                 name: associations_filled_at(connection, source, dataset, name)
                 for name in self._to_objects
             }
+            looks = recall(connection, source, dataset, _LOOKS, _EVER)
+            self._looks = Looks(**looks) if looks else Looks()
 
     def run(self, progress: Progress) -> PullReport:
-        """Bring the mirror up to date. Raises SourceError and its kin, and then changes nothing."""
-        if self._known is None or self._known.cursor_at is None or self._full_read_is_due():
+        """Bring the mirror up to date. Raises SourceError and its kin, and then changes nothing.
+
+        Raises StaleSchemaError when the verdicts on the properties are from an earlier run and the
+        records no longer fit them.
+        """
+        known = self._known
+        cursor_at = known.cursor_at if known is not None else None
+        if known is None or cursor_at is None or self._full_read_is_due(known, cursor_at):
             return self._full_read(progress)
         try:
-            return self._changes(self._known, self._known.cursor_at)
-        except (_NotReconciledError, TooManyChangesError):
+            return self._changes(known, cursor_at)
+        except (
+            _NotReconciledError,
+            TooManyChangesError,
+            TooMuchDriftError,
+            UnprovenWindowError,
+        ):
             return self._full_read(progress)
 
-    def _full_read_is_due(self) -> bool:
-        known = self._known
-        if known is None or known.complete_at is None or known.account != self._account.portal_id:
+    def _full_read_is_due(self, known: DatasetState, cursor_at: datetime) -> bool:
+        if known.complete_at is None or known.account != self._account.portal_id:
             return True
+        if cursor_at > self._now + INDEX_LAG:
+            # A clock that was ahead has moved the cursor past changes that nobody has read.
+            return True
+        filled: list[datetime | None] = list(self._filled.values())
         for name, kind in self._types.items():
             before = self._before.get(name)
-            if before is None or before.filled_at is None or before.type is not kind:
-                return True
-            if before.filled_at <= self._now - REREAD_AFTER:
-                return True
-        # An association may come and go without a change of the record at either end.
-        return any(
-            filled_at is None or filled_at <= self._now - REREAD_AFTER
-            for filled_at in self._filled.values()
-        )
+            filled.append(before.filled_at if before and before.type is kind else None)
+        if any(filled_at is None for filled_at in filled):
+            return True
+        oldest = min((at for at in filled if at is not None), default=known.complete_at)
+        if self._looks.all_wrong and oldest <= self._now - _REREAD_WHEN_WRONG:
+            return True
+        if oldest > self._now - REREAD_AFTER:
+            return False
+        # A read that is only due by the clock leaves a day's last requests to others.
+        return oldest <= self._now - _PUT_OFF or self._day_has_room()
+
+    def _day_has_room(self) -> bool:
+        left, daily = self._transport.left_today(), self._transport.quota.get("daily")
+        if left is None or daily is None:
+            return True
+        with self._warehouse.read() as connection:
+            table = record_table(self._source, self._dataset, self._types)
+            needed = count_records(connection, table) // _RECORDS_PER_REQUEST
+        return left - needed >= daily // _KEPT_FOR_OTHERS
 
     # --- the changes since the last time ---
 
     def _changes(self, known: DatasetState, cursor_at: datetime) -> PullReport:
         table = record_table(self._source, self._dataset, self._types)
         low = min(cursor_at, self._now) - INDEX_LAG
-        gone: set[str] = set()
         # Again, because records that became visible in between explain most differences.
         for _ in range(2):
             high = self._present()
-            rows = self._reader.changes(low, high)
-            holding = overlaid(self._warehouse, table, rows, gone)
-            expected = expected_count(self._reader, holding, high)
-            if holding.count > expected and not gone:
-                gone = archived_in(self._reader, holding)
-                holding = overlaid(self._warehouse, table, rows, gone)
-                expected = expected_count(self._reader, holding, high)
-            if holding.count == expected:
-                kept = [row for row in rows if row["id"] not in gone]
-                return self._commit_changes(known, cursor_at, high, kept, gone, expected)
+            newest = self._reader.newest()
+            rows = _covered(newest, low)
+            if rows is None:
+                rows = self._reader.changes(low, high, MOST_CHANGES)
+            self._check_schema()
+            held = Held(self._warehouse, table)
+            held.put(row for row in rows if is_at_most(row, high))
+            reconciler = Reconciler(self._reader, held)
+            expected = reconciler.settle(newest.total, high)
+            if held.count != expected:
+                continue
+            self._look(reconciler, held, newest, high)
+            expected = reconciler.settle(newest.total, high) if reconciler.repaired else expected
+            if held.count == expected:
+                return self._commit_changes(known, cursor_at, high, held, expected)
         raise _NotReconciledError
 
+    def _look(self, reconciler: Reconciler, held: Held, newest: Slice, high: datetime) -> None:
+        """Compare a part of the mirror with HubSpot; if all of it is wrong, all is read again soon."""
+        if len(newest.rows) >= newest.total:
+            reconciler.compare_all([row for row in newest.rows if is_at_most(row, high)])
+            return
+        self._looks.count += 1
+        self._looks.all_wrong |= reconciler.look(self._looks.count, newest.total)
+
+    def _check_schema(self) -> None:
+        if self._schema_is_known and self._reader.rows.lacking:
+            raise StaleSchemaError
+
     def _commit_changes(
-        self,
-        known: DatasetState,
-        cursor_at: datetime,
-        high: datetime,
-        rows: Sequence[Row],
-        gone: Collection[str],
-        expected: int,
+        self, known: DatasetState, cursor_at: datetime, high: datetime, held: Held, expected: int
     ) -> PullReport:
         fields = {
             name: FieldState(one.type, self._filled_at(name, one), one.error)
             for name, one in self._bound.items()
         }
-        touched = {str(row["id"]) for row in rows}
+        touched = set(held.rows)
         ties = self._ties_of(touched)
         # A worker whose clock was set back must not move the cursor back with it.
         state = self._state(max(high, cursor_at))
         with self._warehouse.write() as connection:
-            held = commit_changes(
+            count = commit_changes(
                 connection,
                 self._source,
                 self._dataset,
-                rows=rows,
-                gone=gone,
+                rows=list(held.rows.values()),
+                gone=held.gone,
                 fields=fields,
                 known=known,
                 state=state,
             )
-            self._check(held, expected)
+            self._check(count, expected)
             for name, mine in ties.items():
                 change_associations(
-                    connection, self._source, self._dataset, name, touched | set(gone), mine
+                    connection, self._source, self._dataset, name, touched | held.gone, mine
                 )
             forget_associations(connection, self._source, self._dataset, self._to_objects)
-        return PullReport(held, expected, cursor_at, max(high, cursor_at))
+            self._remember_looks(connection)
+        return PullReport(count, expected, cursor_at, max(high, cursor_at))
+
+    def _remember_looks(self, connection: Connection) -> None:
+        remember(connection, self._source, self._dataset, _LOOKS, vars(self._looks), self._now)
 
     def _filled_at(self, name: str, one: BoundProperty) -> datetime | None:
         before = self._before.get(name)
@@ -194,77 +258,30 @@ class DatasetPull:
     # --- everything ---
 
     def _full_read(self, progress: Progress) -> PullReport:
-        held = expected = 0
-        for _ in range(_FULL_READS):
-            started_at = self._present()
-            with self._warehouse.write() as connection:
-                drop_old_stages(connection, self._source, self._dataset, started_at - _STAGE_LIVES)
-                stage = create_stage(
-                    connection, self._source, self._dataset, self._types, started_at
-                )
-            is_kept = False
-            try:
-                high, held, expected = self._fill(stage, started_at, progress)
-                if held == expected:
-                    report = self._commit_full_read(stage, started_at, high, expected)
-                    is_kept = True
-                    return report
-            finally:
-                if not is_kept:
-                    with self._warehouse.write() as connection:
-                        drop_stage(connection, stage)
-        raise IncompletePullError(
-            f"Source {self._source}: {held:,} {self._dataset} could be read, but HubSpot counts "
-            f"{expected:,}. Nothing of this read was used; the next run tries again."
+        full_read = FullRead(
+            self._reader,
+            self._warehouse,
+            self._source,
+            self._dataset,
+            self._types,
+            self._account.portal_id,
+            self._present,
+            self._clock.monotonic,
         )
-
-    def _fill(
-        self, stage: Table, started_at: datetime, progress: Progress
-    ) -> tuple[datetime, int, int]:
-        """Read everything; gives the instant up to which, the records held and those expected."""
-        waiting: list[Row] = []
-        read = 0
-        for page in self._reader.pages():
-            waiting += page
-            read += len(page)
-            progress(read)
-            if len(waiting) >= _ROWS_PER_WRITE:
-                self._store(stage, waiting)
-                waiting = []
-        self._store(stage, waiting)
-        holding = staged(self._warehouse, stage)
-        for _ in range(2):
-            # What changed while the list was read: a page read early is older than one read late.
-            high = self._present()
-            self._add_changes(stage, holding, started_at - INDEX_LAG, high)
-            holding = staged(self._warehouse, stage)
-            expected = expected_count(self._reader, holding, high)
-            if holding.count > expected:
-                gone = archived_in(self._reader, holding)
-                with self._warehouse.write() as connection:
-                    remove(connection, stage, gone)
-                holding = staged(self._warehouse, stage)
-                expected = expected_count(self._reader, holding, high)
-            if holding.count == expected:
-                break
-        return high, holding.count, expected
-
-    def _add_changes(self, stage: Table, holding: Holding, low: datetime, high: datetime) -> None:
-        rows = self._reader.changes(low, high)
-        ids = {str(row["id"]) for row in rows}
-        unlisted = ids - holding.present(ids)
-        # Not in the list: made since, or archived since and still in the index.
-        usable = ids - unlisted | self._reader.existing(unlisted)
-        self._store(stage, [row for row in rows if row["id"] in usable])
-
-    def _store(self, stage: Table, rows: Sequence[Row]) -> None:
-        if rows:
+        read = full_read.run(progress)
+        try:
+            self._check_schema()
+            return self._commit_full_read(read)
+        except IncompletePullError:
+            full_read.abandon(read.stage)
+            raise
+        except BaseException:
             with self._warehouse.write() as connection:
-                store(connection, stage, rows)
+                release(connection, read.stage)
+            raise
 
-    def _commit_full_read(
-        self, stage: Table, started_at: datetime, high: datetime, expected: int
-    ) -> PullReport:
+    def _commit_full_read(self, read: ReadAll) -> PullReport:
+        started_at = read.stage.started_at
         fields = {
             name: FieldState(one.type, started_at if one.type else None, one.error)
             for name, one in self._bound.items()
@@ -272,25 +289,28 @@ class DatasetPull:
         ties: dict[str, Ties] = {}
         if self._to_objects:
             with self._warehouse.read() as connection:
-                ids = set(connection.scalars(select(stage.c.id)))
+                ids = set(connection.scalars(select(read.stage.table.c.id)))
             ties = self._ties_of(ids)
         with self._warehouse.write() as connection:
             held = commit_full_read(
                 connection,
                 self._source,
                 self._dataset,
-                stage=stage,
+                stage=read.stage.table,
                 fields=fields,
                 known=self._known,
-                state=self._state(high),
+                state=self._state(read.high),
             )
-            self._check(held, expected)
+            self._check(held, read.expected)
             for name, mine in ties.items():
                 replace_associations(
                     connection, self._source, self._dataset, name, mine, started_at
                 )
             forget_associations(connection, self._source, self._dataset, self._to_objects)
-        return PullReport(held, expected, None, high)
+            forget_stage(connection, read.stage)
+            self._looks.all_wrong = False
+            self._remember_looks(connection)
+        return PullReport(held, read.expected, None, read.high)
 
     # --- both ---
 
@@ -300,7 +320,7 @@ class DatasetPull:
 
     def _present(self) -> datetime:
         """The present instant by the clock that the pull was given."""
-        return self._now + timedelta(seconds=time.monotonic() - self._began)
+        return self._now + timedelta(seconds=self._clock.monotonic() - self._began)
 
     def _state(self, cursor_at: datetime) -> DatasetState:
         return DatasetState(
@@ -317,3 +337,18 @@ class DatasetPull:
                 f"Source {self._source}: {held:,} {self._dataset} would be stored where "
                 f"{expected:,} were proven. Nothing of this read was used; the next run tries again."
             )
+
+
+def _covered(newest: Slice, low: datetime) -> list[Row] | None:
+    """The records modified at `low` or later, if the newest ones are sure to hold them all."""
+    times = [row["updated_ms"] for row in newest.rows]
+    known = [at for at in times if isinstance(at, int)]
+    low_ms = epoch_ms(low)
+    if len(newest.rows) >= newest.total:
+        recent = (not isinstance(at, int) or at >= low_ms for at in times)
+        return [row for row, is_recent in zip(newest.rows, recent, strict=True) if is_recent]
+    if len(known) < len(times) or known != sorted(known, reverse=True):
+        return None
+    if not known or known[-1] >= low_ms:
+        return None
+    return [row for row, at in zip(newest.rows, known, strict=True) if at >= low_ms]

@@ -42,15 +42,31 @@ class BoundProperty:
     error: str | None = None
 
 
-def read_schema(transport: Transport, paths: Paths, need: RecordsNeed) -> dict[str, BoundProperty]:
-    """A verdict on every bound property of an object; one request. Raises SourceError.
+Definitions = dict[str, dict[str, str]]
+"""The `type` and `fieldType` of properties by name."""
 
-    Definitions of properties that are not bound are dropped.
-    """
-    document = transport.get(
-        paths.properties(need.dataset), (), reading=need.dataset, check=check_properties
-    )
-    defined = {one["name"]: one for one in document["results"] if one.get("archived") is not True}
+
+class StaleSchemaError(Exception):
+    """The records no longer fit the definitions that an earlier run had read."""
+
+
+def read_schema(transport: Transport, paths: Paths, need: RecordsNeed) -> dict[str, BoundProperty]:
+    """A verdict on every bound property of an object; one request. Raises SourceError."""
+    return verdicts(need, read_definitions(transport, paths, need.dataset))
+
+
+def read_definitions(transport: Transport, paths: Paths, dataset: str) -> Definitions:
+    """All properties of an object that are not archived; one request. Raises SourceError."""
+    document = transport.get(paths.properties(dataset), (), reading=dataset, check=check_properties)
+    return {
+        one["name"]: {"type": one["type"], "fieldType": str(one.get("fieldType"))}
+        for one in document["results"]
+        if one.get("archived") is not True
+    }
+
+
+def verdicts(need: RecordsNeed, defined: Definitions) -> dict[str, BoundProperty]:
+    """A verdict on every bound property, by the properties that there are."""
     return {field: _verdict(field, need, defined) for field in sorted(need.fields)}
 
 

@@ -5,11 +5,11 @@ sending (transport) or what the parts mean (records, schema, account). Facts: th
 properties references.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Final
 
 from connectors.hubspot.transport import Document, ShapeError
-from okr_sync.warehouse.mirror import FieldType, parse_value
+
+_LONGEST_ID: Final = 18
 
 
 def check_records(document: Document) -> None:
@@ -17,14 +17,19 @@ def check_records(document: Document) -> None:
     results = document.get("results")
     if not isinstance(results, list):
         raise ShapeError("it has no list of results.")
-    for record in results:
-        if not isinstance(record, dict):
-            raise ShapeError("a record is not a JSON object.")
-        if not isinstance(record.get("id"), str) or not record["id"].isdigit():
-            raise ShapeError("a record has no id.")
-        if not isinstance(record.get("properties"), dict):
-            raise ShapeError("a record has no properties.")
+    if not set(map(type, results)) <= {dict}:
+        raise ShapeError("a record is not a JSON object.")
+    ids = [record.get("id") for record in results]
+    # Beyond 18 digits it would not fit a whole number of the database's.
+    if not (set(map(type, ids)) <= {str} and all(map(_is_id, ids))):
+        raise ShapeError("a record has no id.")
+    if not {type(record.get("properties")) for record in results} <= {dict}:
+        raise ShapeError("a record has no properties.")
     next_after(document)
+
+
+def _is_id(text: str) -> bool:
+    return text.isdigit() and text.isascii() and len(text) <= _LONGEST_ID
 
 
 def check_search(document: Document) -> None:
@@ -63,9 +68,3 @@ def next_after(document: Document) -> str | None:
     if not isinstance(after, str | int) or not str(after):
         raise ShapeError("it speaks of a next page and does not say which.")
     return str(after)
-
-
-def epoch_ms_of(record: Mapping[str, Any], key: str) -> int | None:
-    """A time beside the properties (`createdAt`, `updatedAt`, `archivedAt`) in epoch ms."""
-    value, _ = parse_value(record.get(key), FieldType.INSTANT)
-    return value if isinstance(value, int) else None

@@ -9,12 +9,14 @@ has no time-out by itself; it resends GETs behind the caller's back (switched of
 with it); a 200 with HTML becomes an empty model, so the typed layer is not used.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import orjson
 
@@ -42,7 +44,8 @@ class ShapeError(ValueError):
 
 @dataclass(frozen=True)
 class ClientSettings:
-    """How the client behaves: tries, time limits in seconds, the pace of searches, the clock.
+    """How the client behaves: tries, time limits in seconds, the pace of searches, the clock, and how
+    many records are asked for at once (HubSpot gives up to 100 in a list and 200 in a search).
 
     `answer_seconds` bounds a whole answer, because a time-out between two bytes never ends one that
     trickles.
@@ -54,6 +57,8 @@ class ClientSettings:
     answer_seconds: float = 120.0
     searches_per_second: float = 4.5
     clock: Clock = field(default_factory=Clock)
+    list_page: int = 100
+    search_page: int = 200
 
 
 class _RefusedError(Exception):
@@ -67,7 +72,8 @@ class _RefusedError(Exception):
 class Transport:
     """Sends requests for one source and counts them; raises only SourceError and its kin.
 
-    `requests` counts every try, `server_at` is when HubSpot last answered, by its own clock. `quota`
+    `fingerprint` tells one address and token from others without telling the token, `requests` counts
+    every try, `server_at` is when HubSpot last answered, by its own clock. `quota`
     holds what the last rate headers said, by the names
     `burst`, `burst_remaining`, `interval_ms`, `daily` and `daily_remaining`.
     """
@@ -75,16 +81,23 @@ class Transport:
     def __init__(
         self, source: str, endpoint: Endpoint, token: str, token_env: str, settings: ClientSettings
     ) -> None:
+        self.settings = settings
         self.requests = 0
         self.quota: dict[str, int] = {}
         self.server_at: datetime | None = None
         self._source = source
         self._endpoint = endpoint
         self._token = token
+        self.fingerprint = hashlib.sha256(f"{endpoint.url} {token}".encode()).hexdigest()[:16]
         self._credential = f"the token in {token_env}"
-        self._settings = settings
         self._pace = HubSpotPace(endpoint.url, token, settings.searches_per_second, settings.clock)
         self._client = _api_client(endpoint, token)
+        self._headers = {
+            **self._client.default_headers,
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Authorization": f"Bearer {token}",
+        }
 
     def get(
         self, path: str, query: Sequence[tuple[str, str]], *, reading: str, check: Check
@@ -114,7 +127,7 @@ class Transport:
         reading: str,
         check: Check,
     ) -> Document:
-        clock = self._settings.clock
+        clock = self.settings.clock
         started = clock.monotonic()
         tries = 0
         is_search = path.endswith("/search")
@@ -128,7 +141,7 @@ class Transport:
                 return self._once(method, path, query, body, reading, check, ticket)
             except _RefusedError as refused:
                 spent = clock.monotonic() - started
-                wait = self._settings.retry.wait_before_next(refused.refusal, tries, spent)
+                wait = self.settings.retry.wait_before_next(refused.refusal, tries, spent)
                 self._tell(refused.refusal, ticket, wait)
                 if wait is None:
                     raise source_error(refused.refusal) from refused.__cause__
@@ -183,15 +196,17 @@ class Transport:
         import urllib3.exceptions as failures
         from hubspot.crm.objects.exceptions import ApiException
 
-        settings = self._settings
+        settings = self.settings
+        url = f"{self._endpoint.url}{path}"
+        if query:
+            url = f"{url}?{urlencode(query)}"
         try:
-            response = self._client.call_api(
-                path,
+            # The layer above this one copies every parameter again and again, and does nothing else.
+            response = self._client.rest_client.request(
                 method,
-                query_params=list(query),
-                header_params={"Accept": "application/json"},
+                url,
+                headers=dict(self._headers),
                 body=body,
-                auth_settings=["oauth2"],
                 _preload_content=False,
                 _request_timeout=(settings.connect_seconds, settings.read_seconds),
             )
@@ -310,6 +325,4 @@ def _api_client(endpoint: Endpoint, token: str) -> Any:
     # production. `retry=False` switches off urllib3's own retries and redirects, so that no token
     # follows a redirect. The client obeys no proxy variables.
     client = HubSpot(access_token=token, host=endpoint.url, base_url=endpoint.url, retry=False)
-    api_client = client.crm.objects.basic_api.api_client
-    api_client.set_default_header("Accept-Encoding", "gzip")
-    return api_client
+    return client.crm.objects.basic_api.api_client

@@ -7,7 +7,7 @@ table (connectors.sql, connectors.files) or tables of the warehouse (okr_sync.wa
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from connectors.base import Progress
@@ -15,22 +15,15 @@ from connectors.tabular.columns import BoundColumn
 from connectors.tabular.values import read_text
 from okr_sync.errors import IncompletePullError
 from okr_sync.metrics.needs import RecordsNeed
+from okr_sync.warehouse.checkpoints import bare_stage, drop_stage
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.mirror import DatasetState, FieldState, FieldType, Row, column_name
-from okr_sync.warehouse.mirror_writes import (
-    commit_changes,
-    commit_full_read,
-    create_stage,
-    drop_old_stages,
-    drop_stage,
-    store,
-)
+from okr_sync.warehouse.mirror_writes import commit_changes, commit_full_read, store
 
 TextRow = Mapping[str, str | None]
 """A row as texts by column."""
 
 _ROWS_PER_WRITE: Final = 2_000
-_STAGE_LIVES: Final = timedelta(days=1)
 _ID_DIGITS: Final = 24
 
 
@@ -53,8 +46,7 @@ def replace_records(
     """
     types = types_of(columns)
     with warehouse.write() as connection:
-        drop_old_stages(connection, need.source, need.dataset, now - _STAGE_LIVES)
-        stage = create_stage(connection, need.source, need.dataset, types, now)
+        stage = bare_stage(connection, need.source, need.dataset, types, now)
     is_kept = False
     try:
         waiting: list[Row] = []
@@ -65,16 +57,16 @@ def replace_records(
             if len(waiting) >= _ROWS_PER_WRITE:
                 progress(read)
                 with warehouse.write() as connection:
-                    store(connection, stage, waiting)
+                    store(connection, stage.table, waiting)
                 waiting = []
         count = expected()
         with warehouse.write() as connection:
-            store(connection, stage, waiting)
+            store(connection, stage.table, waiting)
             held = commit_full_read(
                 connection,
                 need.source,
                 need.dataset,
-                stage=stage,
+                stage=stage.table,
                 fields=_states(columns, now),
                 known=known,
                 state=state,

@@ -1,7 +1,7 @@
 """Writing the mirror of a source's records, all or nothing.
 
-Belongs here: stages, the storing of records, and the two commits (changes, full read). Does not
-belong here: names and columns (mirror), reading a source (connectors).
+Belongs here: the storing of records, and the two commits (changes, full read). Does not belong here:
+names and columns (mirror), stages (checkpoints), reading a source (connectors).
 
 A full read goes to a table of its own (a stage), page by page, and takes the place of the mirror's
 rows in one transaction once it is proven complete: a killed or refused read leaves the mirror as it
@@ -9,7 +9,6 @@ was, and a first read that was killed leaves a dataset that has never been compl
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -17,19 +16,16 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from okr_sync.errors import IncompletePullError
-from okr_sync.warehouse.encoding import epoch_ms
 from okr_sync.warehouse.mirror import (
     IDS_PER_QUERY,
     DatasetState,
     FieldState,
-    FieldType,
     Row,
     Stored,
     chunks,
     column_name,
     count_records,
     fields_of,
-    named_record_table,
     record_table,
     state_of,
     table_name,
@@ -38,40 +34,7 @@ from okr_sync.warehouse.tables import source_field, source_state
 from okr_sync.warehouse.upsert import upsert
 
 _ROWS_PER_STATEMENT: Final = 2_000
-
-
-def create_stage(
-    connection: Connection,
-    source: str,
-    dataset: str,
-    fields: Mapping[str, FieldType],
-    started_at: datetime,
-) -> Table:
-    """Make the empty table that a full read, begun at `started_at`, goes to."""
-    name = f"{table_name(source, dataset)}__g{epoch_ms(started_at):013d}"
-    stage = named_record_table(name, fields)
-    stage.drop(connection, checkfirst=True)
-    stage.create(connection)
-    return stage
-
-
-def drop_stage(connection: Connection, stage: Table) -> None:
-    """Remove what a full read has left."""
-    stage.drop(connection, checkfirst=True)
-
-
-def drop_old_stages(
-    connection: Connection, source: str, dataset: str, older_than: datetime
-) -> None:
-    """Remove what full reads that were killed have left, if they began before `older_than`.
-
-    A younger one may belong to a run that is still at work.
-    """
-    prefix = f"{table_name(source, dataset)}__g"
-    for name in sa.inspect(connection).get_table_names():
-        began = name.removeprefix(prefix)
-        if name.startswith(prefix) and began.isdigit() and int(began) < epoch_ms(older_than):
-            Table(name, sa.MetaData()).drop(connection)
+_DUPLICATE_TABLE: Final = "42P07"
 
 
 def store(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -154,15 +117,43 @@ def commit_full_read(
     state: DatasetState,
 ) -> int:
     """Put a stage's records in the place of the mirror's, as commit_changes does with changes."""
+    if not sa.inspect(connection).has_table(table_name(source, dataset)):
+        # Nobody can have read what was not there, so the stage itself becomes the mirror.
+        return _adopt(connection, source, dataset, stage, fields, known, state)
     table = _prepare(connection, source, dataset, fields, known)
     names = [column.name for column in table.c]
     # Rows are exchanged and not tables: a reader whose snapshot is older would find a new table
-    # empty in PostgreSQL, which looks like a zero.
+    # empty in PostgreSQL, which looks like a zero, and views or indexes that a team has made on a
+    # mirror would be lost with it.
     connection.execute(sa.delete(table))
     connection.execute(
         sa.insert(table).from_select(names, sa.select(*(stage.c[name] for name in names)))
     )
-    drop_stage(connection, stage)
+    stage.drop(connection, checkfirst=True)
+    _record(connection, source, dataset, fields, state)
+    return count_records(connection, table)
+
+
+def _adopt(
+    connection: Connection,
+    source: str,
+    dataset: str,
+    stage: Table,
+    fields: Mapping[str, FieldState],
+    known: DatasetState | None,
+    state: DatasetState,
+) -> int:
+    types = {name: field.type for name, field in fields.items() if field.type is not None}
+    table = record_table(source, dataset, types)
+    quote = connection.dialect.identifier_preparer.quote
+    # Of two first reads at once the second waits here, and then finds that the name is taken.
+    try:
+        connection.exec_driver_sql(f"ALTER TABLE {quote(stage.name)} RENAME TO {quote(table.name)}")
+    except sa.exc.ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) == _DUPLICATE_TABLE:
+            raise _written_by_another(source, dataset) from None
+        raise
+    _refuse_if_written(connection, source, dataset, known)
     _record(connection, source, dataset, fields, state)
     return count_records(connection, table)
 
@@ -181,11 +172,7 @@ def _prepare(
     if connection.dialect.name == "postgresql":
         quoted = connection.dialect.identifier_preparer.quote(table.name)
         connection.exec_driver_sql(f"LOCK TABLE {quoted} IN SHARE ROW EXCLUSIVE MODE")
-    if state_of(connection, source, dataset) != known:
-        raise IncompletePullError(
-            f"Source {source}: another run wrote {dataset} while this one was reading it. What it "
-            "wrote stays; the next run reads what has changed since."
-        )
+    _refuse_if_written(connection, source, dataset, known)
     before = fields_of(connection, source, dataset)
     retyped = {
         column_name(name)
@@ -194,6 +181,20 @@ def _prepare(
     }
     _align_columns(connection, table, retyped)
     return table
+
+
+def _refuse_if_written(
+    connection: Connection, source: str, dataset: str, known: DatasetState | None
+) -> None:
+    if state_of(connection, source, dataset) != known:
+        raise _written_by_another(source, dataset)
+
+
+def _written_by_another(source: str, dataset: str) -> IncompletePullError:
+    return IncompletePullError(
+        f"Source {source}: another run wrote {dataset} while this one was reading it. What it "
+        "wrote stays; the next run reads what has changed since."
+    )
 
 
 def _align_columns(connection: Connection, table: Table, retyped: Collection[str]) -> None:

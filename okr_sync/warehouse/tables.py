@@ -258,6 +258,32 @@ source_field = Table(
     Column("quality", FlagList),  # flags that go with the error, such as blocked_metric; null: none
 )
 
+# A read of everything that is going on, or was when its process was killed.
+source_checkpoint = Table(
+    "source_checkpoint",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("dataset", String(100), primary_key=True),
+    Column("stage", String(63), nullable=False),  # the table that holds what has been read
+    Column("reading", Text, nullable=False),  # JSON: whose account, which fields of which types
+    Column("position", Text),  # where the source's list goes on; null: at its beginning
+    Column("is_listed", Boolean, nullable=False),  # the list has been read to its end
+    Column("rows", BigInteger, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("reader", String(200)),  # which process is at work; null: none
+    Column("beat_at", UtcDateTime, nullable=False),  # when it last wrote, by the database's clock
+)
+
+source_memory = Table(
+    "source_memory",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("dataset", String(100), primary_key=True),
+    Column("name", String(40), primary_key=True),
+    Column("body", Text, nullable=False),  # JSON, the connector's own
+    Column("noted_at", UtcDateTime, nullable=False),
+)
+
 source_report_day = Table(
     "source_report_day",
     metadata,

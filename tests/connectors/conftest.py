@@ -77,8 +77,9 @@ def hs_quick() -> ClientSettings:
 
 @pytest.fixture
 def hs_pull(hs_quick: ClientSettings) -> Iterator[Pull]:
-    """Pulls contacts (or another object) with these fields; one connector for each server."""
-    connectors: dict[tuple[str, str], HubSpotConnector] = {}
+    """Pulls contacts (or another object) with these fields; one connector for each server, or a
+    `new` one each time."""
+    connectors: dict[tuple[str, str, str], HubSpotConnector] = {}
 
     def pull(
         sandbox: HubSpotSandbox,
@@ -91,12 +92,13 @@ def hs_pull(hs_quick: ClientSettings) -> Iterator[Pull]:
         now: datetime | None = None,
         api: str = "v3",
         settings: ClientSettings | None = None,
+        connector: str = "",
     ) -> PullResult:
         environ = {
             "HUBSPOT_ACCESS_TOKEN": SANDBOX_TOKEN,
             "OKR_SYNC_HUBSPOT_ENDPOINT": sandbox.url,
         }
-        key = (sandbox.url, api)
+        key = (sandbox.url, api, f"new {len(connectors)}" if connector == "new" else connector)
         if key not in connectors:
             source = HubSpotSource(name="hubspot", api=api)
             connectors[key] = HubSpotConnector(source, environ, settings or hs_quick)

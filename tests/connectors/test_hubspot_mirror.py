@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from okr_sync.errors import IncompletePullError
+from okr_sync.warehouse.checkpoints import bare_stage
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.mirror import (
     DatasetState,
@@ -20,13 +21,7 @@ from okr_sync.warehouse.mirror import (
     record_table,
     state_of,
 )
-from okr_sync.warehouse.mirror_writes import (
-    commit_changes,
-    commit_full_read,
-    create_stage,
-    drop_old_stages,
-    store,
-)
+from okr_sync.warehouse.mirror_writes import commit_changes, commit_full_read, store
 
 _AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _TEXT = FieldState(FieldType.TEXT, _AT, None)
@@ -53,7 +48,7 @@ def _full_read(
 ) -> int:
     types = {name: field.type for name, field in fields.items() if field.type}
     with warehouse.write() as connection:
-        stage = create_stage(connection, "hubspot", "deals", types, _AT)
+        stage = bare_stage(connection, "hubspot", "deals", types, _AT).table
     with warehouse.write() as connection:
         store(connection, stage, rows)
     with warehouse.write() as connection:
@@ -143,7 +138,7 @@ def test_another_runs_commit_is_not_overwritten(warehouse: Warehouse) -> None:
 def test_store_keeps_the_newest_version(warehouse: Warehouse) -> None:
     """An id twice, in one batch or two, leaves its newest version; an unknown age overwrites."""
     with warehouse.write() as connection:
-        stage = create_stage(connection, "hubspot", "deals", {"a": FieldType.TEXT}, _AT)
+        stage = bare_stage(connection, "hubspot", "deals", {"a": FieldType.TEXT}, _AT).table
         store(connection, stage, [_row("1", 5, f_a="new"), _row("1", 4, f_a="old")])
         store(connection, stage, [_row("1", 3, f_a="older")])
         assert connection.scalar(sa.select(stage.c.f_a)) == "new"
@@ -156,7 +151,7 @@ def test_store_keeps_the_newest_version(warehouse: Warehouse) -> None:
 def test_many_records(warehouse: Warehouse) -> None:
     """More records than one statement takes are stored, found and counted."""
     with warehouse.write() as connection:
-        stage = create_stage(connection, "hubspot", "deals", {"a": FieldType.NUMBER}, _AT)
+        stage = bare_stage(connection, "hubspot", "deals", {"a": FieldType.NUMBER}, _AT).table
         store(connection, stage, [_row(str(n), f_a=n) for n in range(5_001)])
         assert count_records(connection, stage) == 5_001
         assert len(ids_present(connection, stage, {str(n) for n in range(4_000, 6_000)})) == 1_001
@@ -165,10 +160,7 @@ def test_many_records(warehouse: Warehouse) -> None:
 
 def test_killed_full_read_leaves_no_table_for_ever(warehouse: Warehouse) -> None:
     """The stage of a killed read is dropped once no running read can own it."""
-    with warehouse.write() as connection:
-        create_stage(connection, "hubspot", "deals", {}, _AT)
-        drop_old_stages(connection, "hubspot", "deals", _AT)
-    assert len(_table_names(warehouse)) == 1
-    with warehouse.write() as connection:
-        drop_old_stages(connection, "hubspot", "deals", _AT + timedelta(seconds=1))
-    assert _table_names(warehouse) == set()
+    for at, tables in ((_AT, 1), (_AT + timedelta(days=1), 2), (_AT + timedelta(days=2), 2)):
+        with warehouse.write() as connection:
+            bare_stage(connection, "hubspot", "deals", {}, at)
+        assert len(_table_names(warehouse)) == tables

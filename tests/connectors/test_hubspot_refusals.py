@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from connectors.errors import Reason, Refusal, RetryPolicy, source_error
-from okr_sync.errors import SourceError, TransientSourceError
+from okr_sync.errors import InvalidRequestError, SourceError, TransientSourceError
 
 _EXAMPLES = Path(__file__).parents[3] / "shared" / "examples" / "hubspot" / "errors"
 
@@ -44,11 +44,11 @@ def _refusal(
         (_refusal(403, message="No."), SourceError, "No."),
         (
             _refusal(400, "VALIDATION_ERROR PROPERTY_DOESNT_EXIST", names=("nope",)),
-            SourceError,
+            InvalidRequestError,
             "does not know nope of deals",
         ),
-        (_refusal(400, message="Odd."), SourceError, "Odd."),
-        (_refusal(404), SourceError, "has no deals"),
+        (_refusal(400, message="Odd."), InvalidRequestError, "Odd."),
+        (_refusal(404), InvalidRequestError, "has no deals"),
         (_refusal(301), SourceError, "sent the request elsewhere"),
         (_refusal(429, "DAILY RATE_LIMIT"), TransientSourceError, "daily request limit"),
         (_refusal(429, "TEN_SECONDLY_ROLLING"), TransientSourceError, "too frequent"),

@@ -1,0 +1,195 @@
+"""A read of all records of one object, page by page, that a killed process leaves for the next run.
+
+Belongs here: filling a stage, and the proof that it holds what HubSpot counts. Does not belong here:
+when a full read is due and what follows from it (pull), stages and their checkpoints
+(okr_sync.warehouse.checkpoints).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from connectors.base import Progress
+from connectors.hubspot.holdings import Held
+from connectors.hubspot.reconcile import INDEX_LAG, Reconciler, TooMuchDriftError
+from connectors.hubspot.records import RecordReader
+from connectors.hubspot.transport import Document
+from okr_sync.errors import IncompletePullError, InvalidRequestError, SourceError
+from okr_sync.warehouse.checkpoints import (
+    Stage,
+    append,
+    drop_stage,
+    open_stage,
+    release,
+)
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.mirror import FieldType
+from okr_sync.warehouse.mirror_writes import remove, store
+
+_READS: Final = 2
+_ROWS_PER_WRITE: Final = 2_000
+_SECONDS_PER_WRITE: Final = 5.0
+
+
+@dataclass(frozen=True)
+class ReadAll:
+    """A stage that holds every record: read up to `high`, as many as HubSpot counts."""
+
+    stage: Stage
+    high: datetime
+    expected: int
+
+
+class FullRead:
+    """Reads everything into a stage; `run` it once."""
+
+    def __init__(
+        self,
+        reader: RecordReader,
+        warehouse: Warehouse,
+        source: str,
+        dataset: str,
+        types: Mapping[str, FieldType],
+        account: str,
+        present: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._reader = reader
+        self._warehouse = warehouse
+        self._source = source
+        self._dataset = dataset
+        self._types = types
+        self._account = account
+        self._present = present
+        self._monotonic = monotonic
+
+    def run(self, progress: Progress) -> ReadAll:
+        """Read all records, from where an earlier read was cut off. Raises SourceError and its kin.
+
+        What has been read when HubSpot fails is kept for the next run; what can't be proven is
+        thrown away.
+        """
+        held = expected = 0
+        for _ in range(_READS):
+            stage = self._opened()
+            is_resumed = stage.is_listed or stage.position is not None
+            try:
+                stage = self._listed(stage, is_resumed, progress)
+                high, held, expected = self._proven(stage)
+            except BaseException:
+                with self._warehouse.write() as connection:
+                    release(connection, stage)
+                    if stage.reader is None:
+                        drop_stage(connection, stage)
+                raise
+            if held == expected:
+                return ReadAll(stage, high, expected)
+            self.abandon(stage)
+        raise IncompletePullError(
+            f"Source {self._source}: {held:,} {self._dataset} could be read, but HubSpot counts "
+            f"{expected:,}. Nothing of this read was used; the next run tries again."
+        )
+
+    def abandon(self, stage: Stage) -> None:
+        """Throw away what has been read."""
+        with self._warehouse.write() as connection:
+            drop_stage(connection, stage)
+
+    def _opened(self) -> Stage:
+        with self._warehouse.write() as connection:
+            return open_stage(
+                connection,
+                self._source,
+                self._dataset,
+                self._types,
+                self._account,
+                self._present(),
+            )
+
+    # --- the list ---
+
+    def _listed(self, stage: Stage, is_resumed: bool, progress: Progress) -> Stage:
+        if stage.is_listed:
+            return stage
+        before = stage.rows
+        try:
+            self._list(stage, progress)
+        except InvalidRequestError:
+            # HubSpot has forgotten the place where the earlier read was left: begin anew.
+            if not is_resumed or stage.rows > before:
+                raise
+            self.abandon(stage)
+            stage = self._opened()
+            self._list(stage, progress)
+        return stage
+
+    def _list(self, stage: Stage, progress: Progress) -> None:
+        waiting: list[Document] = []
+        position = stage.position
+        read = stage.rows
+        written_at = self._monotonic()
+        try:
+            for page in self._reader.pages(stage.position):
+                waiting += page.records
+                read += len(page.records)
+                position = page.after
+                progress(read)
+                is_time = self._monotonic() - written_at >= _SECONDS_PER_WRITE
+                if position is not None and (len(waiting) >= _ROWS_PER_WRITE or is_time):
+                    self._append(stage, waiting, position)
+                    waiting, written_at = [], self._monotonic()
+        except SourceError:
+            if waiting:
+                self._append(stage, waiting, position)
+            raise
+        self._append(stage, waiting, None, is_listed=True)
+
+    def _append(
+        self,
+        stage: Stage,
+        records: list[Document],
+        position: str | None,
+        is_listed: bool = False,
+    ) -> None:
+        block = self._reader.rows.block(records)
+        with self._warehouse.write() as connection:
+            append(connection, stage, block, position, is_listed)
+
+    # --- the proof ---
+
+    def _proven(self, stage: Stage) -> tuple[datetime, int, int]:
+        """The instant up to which all was read, the records held and those expected."""
+        high, held, expected = self._present(), 0, 0
+        for _ in range(2):
+            # What changed while the list was read: a page read early is older than one read late.
+            high = self._present()
+            self._add_changes(stage, high)
+            holding = Held(self._warehouse, stage.table)
+            total = self._reader.total()
+            try:
+                expected = Reconciler(self._reader, holding).settle(total, high)
+            except TooMuchDriftError:
+                return high, holding.count, total
+            held = holding.count
+            if held == expected:
+                self._write(stage, holding)
+                break
+        return high, held, expected
+
+    def _add_changes(self, stage: Stage, high: datetime) -> None:
+        rows = self._reader.changes(stage.started_at - INDEX_LAG, high)
+        holding = Held(self._warehouse, stage.table)
+        unlisted = {str(row["id"]) for row in rows}
+        unlisted -= holding.present(unlisted)
+        # Not in the list: made since, or archived since and still in the index.
+        existing = {str(row["id"]) for row in self._reader.read(unlisted)}
+        usable = [row for row in rows if row["id"] not in unlisted or row["id"] in existing]
+        with self._warehouse.write() as connection:
+            store(connection, stage.table, usable)
+
+    def _write(self, stage: Stage, holding: Held) -> None:
+        if holding.rows or holding.gone:
+            with self._warehouse.write() as connection:
+                remove(connection, stage.table, holding.gone)
+                store(connection, stage.table, list(holding.rows.values()))

@@ -1,0 +1,282 @@
+"""What changes in an account without a trace in any modified date: found in each run, and repaired by
+reading a few records."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from connectors.base import PullResult
+from connectors.sandbox.account import Account
+from connectors.sandbox.http_server import Request, Response
+from connectors.sandbox.hubspot_server import HubSpotSandbox
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.mirror import fields_of
+
+MakeAccount = Callable[..., Account]
+Pull = Callable[..., PullResult]
+Mirror = Callable[[Warehouse, str], dict[str, dict[str, Any]]]
+
+_LIST = "GET /crm/v3/objects/{objectType}"
+
+
+def _contact(record_id: int, **properties: str) -> dict[str, str]:
+    return {
+        "hs_object_id": str(record_id),
+        "createdate": "2026-10-01T08:00:00.000Z",
+        "lastmodifieddate": "2026-10-02T08:00:00.000Z",
+        "score": "1",
+        **properties,
+    }
+
+
+@pytest.fixture
+def account(hs_account: MakeAccount) -> Account:
+    """5,000 contacts whose ids have two to five digits, so that their order by text is another."""
+    return hs_account({"contacts": [_contact(n * 7) for n in range(2, 5002)]})
+
+
+@pytest.fixture
+def sandbox(account: Account) -> Iterator[HubSpotSandbox]:
+    with HubSpotSandbox(account, rate_limits=False) as running:
+        yield running
+
+
+def _same(account: Account, stored: dict[str, dict[str, Any]]) -> None:
+    """The mirror is the account, record by record."""
+    live = account.table("contacts").page(0, 10_000, archived=False)[0]
+    assert {one: row["f_score"] for one, row in stored.items()} == {
+        str(one.id): int(one.properties["score"]) * 1_000_000 for one in live
+    }
+
+
+def test_a_run_in_which_nothing_changed_costs_two_requests(
+    sandbox: HubSpotSandbox, warehouse: Warehouse, hs_pull: Pull, account: Account
+) -> None:
+    """Also in a new process, which knows neither the account nor its properties."""
+    hs_pull(sandbox, warehouse, "score")
+    for _ in range(3):
+        result = hs_pull(sandbox, warehouse, "score", connector="new")
+        assert (result.error, result.rows, result.requests) == (None, 5_000, 2)
+
+
+def test_deleted_merged_and_restored_records_are_found_by_counting(
+    sandbox: HubSpotSandbox,
+    warehouse: Warehouse,
+    hs_pull: Pull,
+    hs_mirror: Mirror,
+    account: Account,
+) -> None:
+    """A few records are read for a few differences, not all 5,000."""
+    account.archive("contacts", 7 * 100)
+    hs_pull(sandbox, warehouse, "score")
+    lists = sandbox.server.requests(_LIST)
+    account.delete("contacts", 7 * 2_000)
+    account.merge("contacts", 7 * 3_000, 7 * 3_001)
+    account.restore("contacts", 7 * 100)
+    account.archive("contacts", 7 * 5_000)
+    result = hs_pull(sandbox, warehouse, "score")
+    assert (result.error, result.rows) == (None, 4_997)
+    assert result.requests < 40
+    assert sandbox.server.requests(_LIST) == lists
+    _same(account, hs_mirror(warehouse, "contacts"))
+
+
+def test_as_many_deleted_as_restored_are_found_soon(
+    sandbox: HubSpotSandbox,
+    sqlite_warehouse: Warehouse,
+    hs_pull: Pull,
+    hs_mirror: Mirror,
+    account: Account,
+) -> None:
+    """They cancel each other in the count of all; the count above an id that moves shows them."""
+    for n in (300, 4_000):
+        account.archive("contacts", 7 * n)
+    hs_pull(sandbox, sqlite_warehouse, "score")
+    for n in (300, 4_000):
+        account.restore("contacts", 7 * n)
+    account.delete("contacts", 7 * 2_000)
+    account.delete("contacts", 7 * 2_500)
+    for _ in range(4):
+        assert hs_pull(sandbox, sqlite_warehouse, "score").error is None
+    _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+    assert sandbox.server.requests(_LIST) == 50
+
+
+def test_what_the_slices_find_in_the_end(
+    sandbox: HubSpotSandbox,
+    sqlite_warehouse: Warehouse,
+    hs_pull: Pull,
+    hs_mirror: Mirror,
+    account: Account,
+) -> None:
+    """Neighbours that cancel each other in any count, and a calculated property that changed, are found
+    when the slices have gone through all records, without a full read."""
+    account.archive("contacts", 7 * 2_000)
+    hs_pull(sandbox, sqlite_warehouse, "score")
+    account.restore("contacts", 7 * 2_000)
+    account.delete("contacts", 7 * 2_001)
+    for n in (10, 1_200, 4_999):
+        account.update("contacts", 7 * n, {"score": "9"}, touch=False)
+    requests = 0
+    for _ in range(5_000 // 200 * 2):
+        result = hs_pull(sandbox, sqlite_warehouse, "score")
+        assert (result.error, result.rows) == (None, 4_999)
+        requests += result.requests
+    _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+    assert requests < 120
+    assert sandbox.server.requests(_LIST) == 50
+
+
+def test_a_property_that_was_calculated_anew_for_all(
+    sandbox: HubSpotSandbox,
+    sqlite_warehouse: Warehouse,
+    hs_pull: Pull,
+    hs_mirror: Mirror,
+    account: Account,
+) -> None:
+    """One slice that has drifted leads to the next; where all have, everything is read, but not each
+    time anew."""
+    now = datetime.now(UTC)
+    hs_pull(sandbox, sqlite_warehouse, "score", now=now)
+    with account.lock:
+        for n in range(2, 5_002):
+            account.update("contacts", 7 * n, {"score": "9"}, touch=False)
+    result = hs_pull(sandbox, sqlite_warehouse, "score", now=now + timedelta(minutes=10))
+    assert result.error is None
+    assert sandbox.server.requests(_LIST) == 50
+    fresh = [
+        row for row in hs_mirror(sqlite_warehouse, "contacts").values() if row["f_score"] > 1e6
+    ]
+    assert 1_000 <= len(fresh) <= 4_000
+    for _ in range(3):
+        hs_pull(sandbox, sqlite_warehouse, "score", now=now + timedelta(hours=2))
+    _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+    assert sandbox.server.requests(_LIST) <= 100
+
+
+def test_an_index_that_lags_costs_no_record(
+    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
+) -> None:
+    """Records that the index still shows, or does not show yet, are looked up by id and not believed."""
+    now = datetime.now(UTC)
+    instant = [now]
+    account = hs_account({"contacts": [_contact(n * 7) for n in range(2, 1_002)]})
+    account.clock = lambda: instant[0]
+    with HubSpotSandbox(account, rate_limits=False) as sandbox:
+        sandbox.faults.switch_on("hubspot.index_lag", seconds=600)
+        hs_pull(sandbox, sqlite_warehouse, "score", now=instant[0])
+        for minutes in (1, 2, 12):
+            instant[0] = now + timedelta(minutes=minutes)
+            account.delete("contacts", 7 * (100 + minutes))
+            account.add("contacts", {"score": "3"})
+            assert hs_pull(sandbox, sqlite_warehouse, "score", now=instant[0]).error is None
+        instant[0] = now + timedelta(minutes=40)
+        assert hs_pull(sandbox, sqlite_warehouse, "score", now=instant[0]).error is None
+        _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+        assert sandbox.server.requests(_LIST) == 10
+
+
+def test_ids_in_the_order_of_texts(
+    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
+) -> None:
+    """An index that compares ids as texts loses nothing: changes are read in its own order, and what
+    can't be found by ranges of numbers is found by reading all."""
+    account = hs_account({"contacts": [_contact(n * 7) for n in range(2, 1_002)]})
+
+    class TextOrder(HubSpotSandbox):
+        def answer(self, request: Request) -> Response:
+            if not request.path.endswith("/search"):
+                return super().answer(request)
+            return _by_text(self, request, account)
+
+    with TextOrder(account, rate_limits=False) as sandbox:
+        hs_pull(sandbox, sqlite_warehouse, "score")
+        with account.lock:
+            for n in range(2, 900):
+                account.update("contacts", 7 * n, {"score": "5"})
+        assert hs_pull(sandbox, sqlite_warehouse, "score").error is None
+        _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+        account.delete("contacts", 7 * 500)
+        account.add("contacts", {"score": "2"})
+        account.delete("contacts", 7 * 950)
+        assert hs_pull(sandbox, sqlite_warehouse, "score").error is None
+        _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+
+
+def _by_text(sandbox: HubSpotSandbox, request: Request, account: Account) -> Response:
+    """A search over all live records with ids compared as texts."""
+    asked = orjson.loads(request.body)
+    with account.lock:
+        live = account.table("contacts").page(0, 10_000, archived=False)[0]
+    found = list(live)
+    for one in (asked.get("filterGroups") or [{"filters": []}])[0]["filters"]:
+        found = [record for record in found if _holds(one, _compared(record, one["propertyName"]))]
+    order = asked["sorts"][0]
+    found.sort(
+        key=lambda record: _compared(record, order["propertyName"]),
+        reverse=order["direction"] == "DESCENDING",
+    )
+    results = [
+        {
+            "id": str(record.id),
+            "properties": {"score": record.properties["score"]},
+            "createdAt": record.created_at,
+            "updatedAt": record.updated_at,
+            "archived": False,
+        }
+        for record in found[: asked["limit"]]
+    ]
+    body = orjson.dumps({"total": len(found), "results": results})
+    return Response(200, body, {"Content-Type": "application/json"})
+
+
+def _holds(one: dict[str, Any], value: str) -> bool:
+    if one["operator"] == "IN":
+        return bool(value in one["values"])
+    if one["operator"] == "BETWEEN":
+        return bool(one["value"] <= value <= one["highValue"])
+    is_after = bool(value > one["value"])
+    return is_after or (one["operator"] == "GTE" and value == one["value"])
+
+
+def _compared(record: Any, name: str) -> str:
+    """A property as the text that this index compares: ids as they are, times as milliseconds."""
+    if name == "hs_object_id":
+        return str(record.id)
+    at = datetime.fromisoformat(record.properties[name])
+    return str(round(at.timestamp() * 1000))
+
+
+def test_a_property_that_is_deleted_is_noticed_at_once(
+    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull
+) -> None:
+    """Its values must not turn empty because HubSpot leaves out what it doesn't know."""
+    account = hs_account({"contacts": [_contact(n, plan="pro") for n in range(1, 301)]})
+    is_deleted = False
+
+    class Deleting(HubSpotSandbox):
+        def answer(self, request: Request) -> Response:
+            response = super().answer(request)
+            if not is_deleted:
+                return response
+            if "/properties/" in request.path:
+                kept = [
+                    one for one in orjson.loads(response.body)["results"] if one["name"] != "plan"
+                ]
+                return Response(200, orjson.dumps({"results": kept}), response.headers)
+            body = orjson.loads(response.body)
+            for row in body.get("results", ()):
+                row["properties"].pop("plan", None)
+            return Response(response.status, orjson.dumps(body), response.headers)
+
+    with Deleting(account, rate_limits=False) as sandbox:
+        hs_pull(sandbox, sqlite_warehouse, "plan", "score")
+        is_deleted = True
+        result = hs_pull(sandbox, sqlite_warehouse, "plan", "score")
+    assert result.error is None
+    with sqlite_warehouse.read() as connection:
+        states = fields_of(connection, "hubspot", "contacts")
+    assert "have no property plan" in (states["plan"].error or "")
