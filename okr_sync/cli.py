@@ -351,6 +351,26 @@ def override(
 
 
 @main.command()
+@click.option(
+    "-o",
+    "--output",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("okr-report.html"),
+    show_default=True,
+    help="The file to write; - for standard output.",
+)
+@project_option
+@json_option
+@click.pass_context
+def report(ctx: click.Context, file: Path, folder: Path, as_json: bool) -> None:
+    """Write a page that shows where all key results stand, what moved and what needs a decision."""
+    from okr_sync.commands.report import run_report
+
+    ctx.exit(run_report(folder, file, as_json))
+
+
+@main.command()
 @click.argument("key_result")
 @click.argument("value", required=False)
 @click.option("--confidence", help="How sure you are, from 1 (a guess) to 10 (certain).")

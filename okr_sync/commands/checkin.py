@@ -16,7 +16,6 @@ from rich.text import Text
 
 from okr_sync.commands.choose import choose_key_results
 from okr_sync.commands.console import output
-from okr_sync.commands.numbers import show_number
 from okr_sync.commands.people import user_name
 from okr_sync.commands.project_warehouse import opened
 from okr_sync.config.bundle import Bundle
@@ -24,6 +23,7 @@ from okr_sync.config.models import KeyResult
 from okr_sync.config.numbers import parse_in_unit
 from okr_sync.config.problems import BadValue
 from okr_sync.errors import UsageError
+from okr_sync.numbers import show_number
 from okr_sync.sync.check_in_rows import check_day, read_author, read_confidence, read_note
 from okr_sync.sync.observe import calendar_of
 from okr_sync.warehouse.check_ins import (

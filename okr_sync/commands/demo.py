@@ -16,6 +16,7 @@ from connectors.sandbox.generate import LAST_DAY, write_demo_account
 from connectors.sandbox.serve import Sandbox
 from okr_sync.commands.console import output
 from okr_sync.commands.project_warehouse import opened
+from okr_sync.commands.report import run_report
 from okr_sync.commands.status import quarantined_without, show_status
 from okr_sync.commands.sync import run_sync
 from okr_sync.warehouse.address import WAREHOUSE_VARIABLE
@@ -23,7 +24,7 @@ from okr_sync.warehouse.reads import status
 
 
 def run_demo(folder: Path) -> int:
-    """Write the demo's files if they aren't there, sync them through the sandbox, show the status."""
+    """Write the demo's files if they aren't there, sync them through the sandbox, show where they stand."""
     folder = folder.absolute()
     account, project, dagster_home = (folder / name for name in ("account", "project", "dagster"))
     _set_up(account, project, dagster_home)
@@ -38,6 +39,8 @@ def run_demo(folder: Path) -> int:
         click.echo()
         rows = status(warehouse, now=datetime.now(UTC))
         show_status(output(), rows, warehouse, bundle, quarantined_without(rows, bundle))
+    click.echo()
+    run_report(project, folder / "report.html", as_json=False)
     click.echo(_where_next(folder, LAST_DAY))
     return exit_status
 
@@ -60,6 +63,7 @@ def _where_next(folder: Path, as_of: date) -> str:
     project = folder / "project"
     return f"""
 Where to look next:
+  {folder / "report.html"} opens in any browser
   {project}/okrs and metrics hold the bindings; change one and run this again
   okr-sync history --project {project} demand-gen/mql-to-sql
   okr-sync sandbox {folder / "account"} -- okr-sync sync --project {project} --backfill 2026-10-01..{as_of}

@@ -19,11 +19,11 @@ from okr_sync import __version__
 from okr_sync.commands.choose import choose_measured
 from okr_sync.commands.console import output
 from okr_sync.commands.explaining import explanation_lines
-from okr_sync.commands.numbers import show_number
 from okr_sync.commands.project_warehouse import opened
 from okr_sync.commands.records import RecordRow, record_rows, write_csv
 from okr_sync.inspect.definition import definition_parts
 from okr_sync.inspect.explanation import Explanation, explain
+from okr_sync.numbers import show_number
 from okr_sync.warehouse.goals import RecordedGoal
 from okr_sync.warehouse.reads import jsonable, status, to_jsonable
 

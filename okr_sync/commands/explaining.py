@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from okr_sync.commands.numbers import show_number, show_percent
 from okr_sync.config.models import GoalKind, KeyResult, StatusThresholds
 from okr_sync.flags import Weight, flag_in_words, weighing
 from okr_sync.inspect.contributions import Tally
@@ -16,6 +15,7 @@ from okr_sync.inspect.definition import definition_parts
 from okr_sync.inspect.explanation import Definition, Explanation, GroupFigure
 from okr_sync.inspect.words import cause_in_words, goal_in_words
 from okr_sync.metrics.spans import Span
+from okr_sync.numbers import show_number, show_percent
 from okr_sync.progress import elapsed_share
 from okr_sync.sync.goals import goal_of
 from okr_sync.warehouse.check_ins import MANUAL, check_in_on

@@ -14,8 +14,8 @@ from rich.table import Table
 from okr_sync.commands.choose import choose_measured
 from okr_sync.commands.console import is_narrow, output
 from okr_sync.commands.explaining import goal_lines
-from okr_sync.commands.numbers import show_number, show_percent
 from okr_sync.commands.project_warehouse import end_of_day, opened
+from okr_sync.numbers import show_number, show_percent
 from okr_sync.warehouse.goals import recorded_goals
 from okr_sync.warehouse.reads import HistoryRow, history, status, to_jsonable
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import click
 
 from okr_sync.commands.choose import choose_key_results
-from okr_sync.commands.numbers import show_number
 from okr_sync.commands.people import user_name
 from okr_sync.commands.project_warehouse import opened
 from okr_sync.config.bundle import Bundle
@@ -23,6 +22,7 @@ from okr_sync.config.numbers import parse_in_unit
 from okr_sync.config.problems import BadValue
 from okr_sync.errors import UsageError
 from okr_sync.metrics.spans import closing_day
+from okr_sync.numbers import show_number
 from okr_sync.sync.observe import calendar_of
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.overrides import (

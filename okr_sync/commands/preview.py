@@ -18,11 +18,11 @@ from rich.text import Text
 
 from okr_sync.commands.choose import choose_key_results
 from okr_sync.commands.console import errors, output
-from okr_sync.commands.numbers import show_number, show_percent
 from okr_sync.commands.previewing import Preview, Published, preview_of
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import load_project
 from okr_sync.config.problems import Problem
+from okr_sync.numbers import show_number, show_percent
 from okr_sync.warehouse.observations import KeyResultObservation
 from okr_sync.warehouse.reads import HistoryRow, jsonable
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from okr_sync.commands.numbers import show_number
 from okr_sync.commands.project_warehouse import opened_or_temporary
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import KeyResult
@@ -28,6 +27,7 @@ from okr_sync.inspect.draft import (
     draft_of,
     last_day,
 )
+from okr_sync.numbers import show_number
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.mirror import state_of
 from okr_sync.warehouse.observations import KeyResultObservation

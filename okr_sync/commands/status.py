@@ -17,9 +17,9 @@ from rich.text import Text
 
 from okr_sync.commands.choose import choose_measured
 from okr_sync.commands.console import is_narrow, output
-from okr_sync.commands.numbers import show_number, show_percent
 from okr_sync.commands.project_warehouse import end_of_day, opened
 from okr_sync.config.bundle import Bundle
+from okr_sync.numbers import show_number, show_percent
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.reads import StatusRow, status, to_jsonable
 
