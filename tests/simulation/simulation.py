@@ -1,8 +1,8 @@
 """Simulated workers on one warehouse, step by step in an order that a seed decides.
 
 Run by test_simulation.py. Two to four workers sync the same key results from a source whose numbers
-change, one step at a time: begin, read, renew the lease, publish (in one or two parts), finish. Time
-is simulated: the database's clock is a function that this file gives to SQLite, and each worker's
+change, one step at a time: begin, read, renew the lease, publish (in one or two parts), finish. People
+meanwhile change goals and definitions and override numbers. Time is simulated: the database's clock is a function that this file gives to SQLite, and each worker's
 own clock is wrong in its own way. Faults: a worker vanishes between two steps, a publish breaks
 half-way, a worker sleeps for longer than its lease lasts, a pull fails.
 
@@ -28,12 +28,19 @@ from okr_sync.metrics.windows import Window
 from okr_sync.warehouse.audit import violations
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 from okr_sync.warehouse.lease import LEASE, renew
-from okr_sync.warehouse.observations import KeyResultFailure, KeyResultObservation, KeyResultRow
+from okr_sync.warehouse.observations import (
+    AgreedGoal,
+    KeyResultFailure,
+    KeyResultObservation,
+    KeyResultRow,
+)
 from okr_sync.warehouse.publish import publish
 from okr_sync.warehouse.runs import finish_run, mark_dead_runs, start_run
 from okr_sync.warehouse.tables import (
     confirmation,
+    key_result,
     key_result_current,
+    key_result_goal,
     key_result_history,
     metadata,
     metric_value,
@@ -43,6 +50,7 @@ from okr_sync.warehouse.tables import (
 IDS = ("growth/a", "growth/b", "growth/c")
 FIRST_DAY = date(2026, 10, 1)
 STEPS = 28
+RESTATED_FROM = Decimal("0.5")
 Key = tuple[str, date]
 
 
@@ -62,7 +70,66 @@ class Run:
     number: int
     expires_at: datetime | None
     status: str = "running"
+    has_published: bool = False
     reported: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Project:
+    """What people have written: the definition's number and the goal's."""
+
+    definition: int = 1
+    goal: int = 1
+
+    @property
+    def definition_hash(self) -> str:
+        """Both together, as the project's own hash is of both."""
+        return f"d{self.definition}g{self.goal}"
+
+    @property
+    def target(self) -> Decimal:
+        """The goal that was agreed."""
+        return Decimal(10 * self.goal)
+
+    def other_goals(self) -> frozenset[str]:
+        """The hashes of the same definition with earlier goals."""
+        return frozenset(f"d{self.definition}g{goal}" for goal in range(1, self.goal))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run has found for a key result on a day: a number, and the one set in its place."""
+
+    automatic: Decimal
+    override: Decimal | None
+    project: Project
+
+    @property
+    def value(self) -> Decimal:
+        """The number that is published."""
+        return self.automatic if self.override is None else self.override
+
+    @property
+    def origin(self) -> str:
+        """Who says so."""
+        return "automatic" if self.override is None else "override"
+
+    @property
+    def flags(self) -> frozenset[str]:
+        """An overridden number is flagged."""
+        return frozenset() if self.override is None else frozenset({"override"})
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A row of the history."""
+
+    value: Decimal
+    run: str
+    cause: str
+    quality: frozenset[str]
+    origin: str
+    definition_hash: str
 
 
 @dataclass
@@ -80,9 +147,11 @@ class Oracle:
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
-        self.history: dict[Key, list[tuple[Decimal, str]]] = {}
+        self.history: dict[Key, list[Revision]] = {}
         self.metrics: dict[date, list[tuple[Decimal, str]]] = {}
         self.current: dict[str, Shown] = {}
+        self.goals: dict[str, list[tuple[Decimal, str]]] = {}
+        self.defined: dict[str, str] = {}
         self._spoken: dict[Any, int] = {}
 
     def begin(self, run_id: str, now: datetime) -> None:
@@ -101,15 +170,20 @@ class Oracle:
         until = self.runs[run_id].expires_at
         return until is not None and until > now
 
-    def publish(self, run_id: str, found: dict[Key, Decimal], failed: list[str]) -> None:
+    def publish(
+        self, run_id: str, found: dict[Key, Found], failed: list[str], project: Project
+    ) -> None:
         run = self.runs[run_id]
+        run.has_published = True
+        names = {name for name, _ in found}
+        self._define(run_id, sorted(names | set(failed)), project)
         written = set()
         accepted: dict[Key, Decimal] = {}
-        for key, value in found.items():
+        for key, one in found.items():
             if self._is_outspoken(key, run):
                 continue
-            accepted[key] = value
-            if self._add(self.history.setdefault(key, []), value, run_id):
+            accepted[key] = one.value
+            if self._revise(self.history.setdefault(key, []), one, run_id):
                 written.add(key[0])
         for day, value in _metric_of(found).items():
             if not self._is_outspoken(day, run):
@@ -118,11 +192,55 @@ class Oracle:
             self._show(name, accepted, run_id)
         for name in failed:
             self._fail(name, run_id)
-        names = {name for name, _ in found}
         run.reported |= {n: "ok" if n in written else "unchanged" for n in sorted(names)}
         run.reported |= dict.fromkeys(failed, "failed")
         if len(run.reported) == len(IDS) and run.status == "running":
             run.status = self._verdict(run)
+
+    def _define(self, run_id: str, names: list[str], project: Project) -> None:
+        """What the newest run's project says counts; an older one only says what nobody has said."""
+        number = self.runs[run_id].number
+        if any(one.has_published and one.number > number for one in self.runs.values()):
+            for name in names:
+                self.defined.setdefault(name, project.definition_hash)
+            return
+        for name in names:
+            self.defined[name] = project.definition_hash
+            self._add(self.goals.setdefault(name, []), project.target, run_id)
+
+    def _revise(self, revisions: list[Revision], found: Found, run_id: str) -> bool:
+        """Add a revision and its cause, if anything that people read has changed."""
+        definition_hash, quality = found.project.definition_hash, found.flags
+        if not revisions:
+            cause = "override" if found.origin == "override" else "first"
+            revisions.append(
+                Revision(found.value, run_id, cause, quality, found.origin, definition_hash)
+            )
+            return True
+        last = revisions[-1]
+        kept = frozenset(flag for flag in last.quality if flag.startswith("restated"))
+        before = (last.value, last.quality, last.definition_hash)
+        if before == (found.value, quality | kept, definition_hash):
+            return False
+        if found.origin == "override" and (
+            last.value != found.value or last.origin != found.origin
+        ):
+            cause = "override"
+        elif last.origin == "override" and found.origin != "override":
+            cause = "override_ended"
+        elif last.definition_hash in found.project.other_goals():
+            cause, quality = "goal", quality | kept
+        elif last.definition_hash != definition_hash:
+            cause = "definition"  # also a goal that this run, older than its project, can't know
+        else:
+            cause = "restated"
+            share = _share(_reported(revisions), found.value)
+            if share >= RESTATED_FROM:
+                quality |= {f"restated:{share:.2f}"}
+        revisions.append(
+            Revision(found.value, run_id, cause, quality, found.origin, definition_hash)
+        )
+        return True
 
     def finish(self, run_id: str) -> None:
         run = self.runs[run_id]
@@ -168,9 +286,21 @@ class Oracle:
         return self.runs[one].number > self.runs[other].number
 
 
-def _metric_of(found: dict[Key, Decimal]) -> dict[date, Decimal]:
-    """The metric's own values: those of the first key result."""
-    return {day: value for (name, day), value in found.items() if name == IDS[0]}
+def _reported(revisions: list[Revision]) -> Decimal:
+    """What people were told first: restatements add up, and a new goal is no new number."""
+    told = [one for one in revisions if one.cause not in ("restated", "goal")]
+    return told[-1].value
+
+
+def _share(reported: Decimal, value: Decimal) -> Decimal:
+    if reported == value:
+        return Decimal(0)
+    return Decimal(1) if reported == 0 else abs(value - reported) / abs(reported)
+
+
+def _metric_of(found: dict[Key, Found]) -> dict[date, Decimal]:
+    """The metric's own values: those of the first key result, whatever people have set."""
+    return {day: one.automatic for (name, day), one in found.items() if name == IDS[0]}
 
 
 # --- the world ------------------------------------------------------------------------------------
@@ -185,6 +315,8 @@ class World:
         self.oracle = Oracle()
         self.now = datetime(2026, 10, 6, 12, tzinfo=UTC)
         self.truth: dict[Key, Decimal] = {}
+        self.project = Project()
+        self.overrides: dict[str, Decimal] = {}
         self.is_broken_after: int | None = None
         self._runs = 0
         self.log: list[str] = []
@@ -206,6 +338,7 @@ class World:
         for _ in range(STEPS):
             self._pass_time()
             self._change_source()
+            self._change_minds()
             number = self.draw.randrange(len(workers))
             if self.draw.random() < 0.05:
                 self.log.append(f"worker {number} vanishes")
@@ -238,8 +371,9 @@ class World:
         self.oracle.begin(run_id, self.now)
         yield False
         first = self.draw.randint(0, 2)
+        project = self.project
         read = {
-            (name, day): self._truth_of(name, day)
+            (name, day): Found(self._truth_of(name, day), self.overrides.get(name), project)
             for name in IDS
             for day in (FIRST_DAY + timedelta(days=n) for n in range(first, first + 3))
         }
@@ -254,7 +388,7 @@ class World:
         for part in parts:
             found = {k: v for k, v in read.items() if k[0] in part and k[0] not in failed}
             without = [name for name in failed if name in part]
-            if not self._publish(run_id, found, without, skew):
+            if not self._publish(run_id, found, without, project, skew):
                 yield True
                 return
             yield True
@@ -265,14 +399,19 @@ class World:
             yield True
 
     def _publish(
-        self, run_id: str, found: dict[Key, Decimal], failed: list[str], skew: timedelta
+        self,
+        run_id: str,
+        found: dict[Key, Found],
+        failed: list[str],
+        project: Project,
+        skew: timedelta,
     ) -> bool:
         """Publish; whether the run may go on. A publish that breaks is tried once more."""
         may = self.oracle.may_publish(run_id, self.now)
         if self.draw.random() < 0.2:
             self.is_broken_after = self.draw.randint(1, 14)
         try:
-            self._write(run_id, found, failed, skew)
+            self._write(run_id, found, failed, project, skew)
         except LeaseLostError:
             self.log.append(f"{run_id} has lost its lease")
             assert not may, f"{run_id} was refused and had a lease"
@@ -280,16 +419,21 @@ class World:
         except WarehouseError:
             self.log.append(f"{run_id} breaks while it publishes")
             self._compare()
-            return self._publish(run_id, found, failed, skew)
+            return self._publish(run_id, found, failed, project, skew)
         finally:
             self.is_broken_after = None
         self.log.append(f"{run_id} publishes {len(found)} numbers, {failed} failed")
         assert may, f"{run_id} published without a lease"
-        self.oracle.publish(run_id, found, failed)
+        self.oracle.publish(run_id, found, failed, project)
         return True
 
     def _write(
-        self, run_id: str, found: dict[Key, Decimal], failed: list[str], skew: timedelta
+        self,
+        run_id: str,
+        found: dict[Key, Found],
+        failed: list[str],
+        project: Project,
+        skew: timedelta,
     ) -> None:
         names = sorted({name for name, _ in found} | set(failed))
         publish(
@@ -298,11 +442,12 @@ class World:
             published_at=self.now + skew,
             measured_at=self.now + skew,
             objectives=[],
-            key_results=[_defined(name) for name in names],
-            observations=[_observed(name, day, value) for (name, day), value in found.items()],
+            key_results=[_defined(name, project) for name in names],
+            observations=[_observed(name, day, one) for (name, day), one in found.items()],
             metric_observations=[_measured(d, v) for d, v in _metric_of(found).items()],
             failures=[KeyResultFailure(name, "refused") for name in failed],
             stale_after=dict.fromkeys(names, self.now + timedelta(hours=2)),
+            goals=[_agreed(name, project) for name in names],
         )
 
     def _pass_time(self) -> None:
@@ -313,6 +458,22 @@ class World:
         if self.draw.random() < 0.4:
             day = FIRST_DAY + timedelta(days=self.draw.randint(0, 4))
             self.truth[self.draw.choice(IDS), day] = Decimal(self.draw.randint(0, 3))
+
+    def _change_minds(self) -> None:
+        """Now and then people change a goal or a definition, set a number or take it back."""
+        now = self.project
+        if self.draw.random() < 0.05:
+            self.project = Project(now.definition, now.goal + 1)
+            self.log.append(f"the goal becomes {self.project.target}")
+        if self.draw.random() < 0.03:
+            self.project = Project(now.definition + 1, self.project.goal)
+            self.log.append(f"the definition becomes {self.project.definition_hash}")
+        name = self.draw.choice(IDS)
+        if self.draw.random() < 0.05:
+            self.overrides[name] = Decimal(self.draw.randint(0, 3))
+            self.log.append(f"{name} is overridden: {self.overrides[name]}")
+        elif self.draw.random() < 0.1 and self.overrides.pop(name, None) is not None:
+            self.log.append(f"{name} is no longer overridden")
 
     def _truth_of(self, name: str, day: date) -> Decimal:
         return self.truth.get((name, day), Decimal(0))
@@ -334,12 +495,29 @@ class World:
 
     def _compare(self) -> None:
         with self.warehouse.read() as connection:
-            history: dict[Key, list[tuple[Decimal, str]]] = {}
+            history: dict[Key, list[Revision]] = {}
             table = key_result_history
             for row in connection.execute(select(table).order_by(table.c.revision)):
+                quality = frozenset(row.quality)
                 history.setdefault((row.key_result_id, row.as_of), []).append(
-                    (row.value, row.run_id)
+                    Revision(
+                        row.value,
+                        row.run_id,
+                        row.cause,
+                        quality,
+                        row.origin,
+                        row.definition_hash,
+                    )
                 )
+            goals: dict[str, list[tuple[Decimal, str]]] = {}
+            for row in connection.execute(
+                select(key_result_goal).order_by(key_result_goal.c.change)
+            ):
+                goals.setdefault(row.key_result_id, []).append((row.target, row.run_id))
+            defined = {
+                row.key_result_id: row.definition_hash
+                for row in connection.execute(select(key_result))
+            }
             metrics: dict[date, list[tuple[Decimal, str]]] = {}
             for row in connection.execute(select(metric_value).order_by(metric_value.c.revision)):
                 metrics.setdefault(row.as_of, []).append((row.value, row.run_id))
@@ -352,11 +530,13 @@ class World:
         assert history == {k: v for k, v in self.oracle.history.items() if v}
         assert metrics == {k: v for k, v in self.oracle.metrics.items() if v}
         assert shown == self.oracle.current
+        assert goals == self.oracle.goals
+        assert defined == self.oracle.defined
         assert statuses == {name: run.status for name, run in self.oracle.runs.items()}
         assert len(notes) <= 2 * len(IDS) * 5
 
 
-def _defined(name: str) -> KeyResultRow:
+def _defined(name: str, project: Project) -> KeyResultRow:
     return KeyResultRow(
         key_result_id=name,
         objective_id="growth/aim",
@@ -368,22 +548,52 @@ def _defined(name: str) -> KeyResultRow:
         metric="leads",
         unit=None,
         baseline=None,
-        target=Decimal(1),
+        target=project.target,
         goal_kind="from_to",
         commitment="committed",
         indicator=None,
         owner=None,
         family="funnel",
-        definition_hash="d1",
+        definition_hash=project.definition_hash,
         config_hash="c1",
         defined_in="okrs.yaml:3",
     )
 
 
-def _observed(name: str, day: date, value: Decimal) -> KeyResultObservation:
-    measurement = Measurement(value)
+def _agreed(name: str, project: Project) -> AgreedGoal:
+    return AgreedGoal(
+        key_result_id=name,
+        cycle_start=date(2026, 10, 1),
+        effective_from=date(2026, 10, 1),
+        goal_kind="from_to",
+        baseline=Decimal(0),
+        target=project.target,
+        low=None,
+        high=None,
+        baseline_is_measured=False,
+        target_share=None,
+        commitment="committed",
+        pace="linear",
+        config_hash="c1",
+    )
+
+
+def _observed(name: str, day: date, found: Found) -> KeyResultObservation:
     return KeyResultObservation(
-        name, day, measurement, None, None, None, "on_track", False, (), "automatic", "d1"
+        key_result_id=name,
+        as_of=day,
+        measurement=Measurement(found.value),
+        progress=None,
+        score=None,
+        expected_progress=None,
+        status="on_track",
+        is_final=False,
+        quality=tuple(found.flags),
+        origin=found.origin,
+        definition_hash=found.project.definition_hash,
+        target=found.project.target,
+        other_goals=found.project.other_goals(),
+        restated_from=RESTATED_FROM,
     )
 
 
