@@ -34,10 +34,12 @@ from sqlalchemy.pool import NullPool, Pool
 from okr_sync.metrics.measurement import Measurement, MetricObservation
 from okr_sync.metrics.windows import Window
 from okr_sync.warehouse.audit import violations
+from okr_sync.warehouse.check_ins import Said, add_check_in
 from okr_sync.warehouse.connect import VERSION_TABLE, Warehouse, open_warehouse
 from okr_sync.warehouse.current import refresh_current
 from okr_sync.warehouse.definitions import write_changed
 from okr_sync.warehouse.observations import (
+    AgreedGoal,
     KeyResultFailure,
     KeyResultObservation,
     KeyResultRow,
@@ -59,6 +61,8 @@ NUMBERS = (
     "metric_value",
     "measured_baseline",
     "value_override",
+    "key_result_goal",
+    "check_in",
 )
 VOLATILE = frozenset(
     {"recorded_at", "run_id", "measured_at", "stale_after", "withdrawn_at", "config_hash"}
@@ -138,7 +142,7 @@ def _settled(row: dict[str, Any]) -> dict[str, str]:
 # --- what is done to a warehouse ------------------------------------------------------------------
 
 
-def definition(name: str) -> KeyResultRow:
+def definition(name: str, target: str = "0.27") -> KeyResultRow:
     return KeyResultRow(
         key_result_id=name,
         objective_id="growth/pipeline",
@@ -150,7 +154,7 @@ def definition(name: str) -> KeyResultRow:
         metric="leads",
         unit=None,
         baseline=Decimal("0.18"),
-        target=Decimal("0.27"),
+        target=Decimal(target),
         goal_kind="from_to",
         commitment="committed",
         indicator=None,
@@ -159,6 +163,24 @@ def definition(name: str) -> KeyResultRow:
         definition_hash="d1",
         config_hash="c1",
         defined_in="okrs.yaml:3",
+    )
+
+
+def agreed(name: str, target: str) -> AgreedGoal:
+    return AgreedGoal(
+        key_result_id=name,
+        cycle_start=date(2026, 10, 1),
+        effective_from=date(2026, 10, 1),
+        goal_kind="from_to",
+        baseline=Decimal("0.18"),
+        target=Decimal(target),
+        low=None,
+        high=None,
+        baseline_is_measured=False,
+        target_share=None,
+        commitment="committed",
+        pace="linear",
+        config_hash="c1",
     )
 
 
@@ -194,6 +216,7 @@ def run_of(
     metrics: list[MetricObservation],
     failures: list[KeyResultFailure],
     trigger: str = "manual",
+    target: str = "0.27",
 ) -> None:
     """A run that publishes its parts one after the other, as teams do."""
     run_id = f"run-{os.getpid()}-{time.monotonic_ns()}"
@@ -215,11 +238,12 @@ def run_of(
             published_at=datetime.now(UTC),
             measured_at=NOW,
             objectives=[ObjectiveRow("growth/pipeline", "growth", "2026-Q4", "Aim", None, ())],
-            key_results=[definition(name) for name in names],
+            key_results=[definition(name, target) for name in names],
             observations=part,
             metric_observations=metrics if number == 0 else [],
             failures=failures if number == 0 else [],
             stale_after=dict.fromkeys(names, NOW + timedelta(hours=2)),
+            goals=[agreed(name, target) for name in names],
         )
     finish_run(warehouse, run_id, finished_at=NOW)
 
@@ -232,7 +256,10 @@ def first_numbers(url: str) -> None:
 
 
 def second_numbers() -> tuple[list[KeyResultObservation], list[MetricObservation]]:
-    """One number that changes, one that stays, and a new day of both; the third fails."""
+    """One number that changes, one that stays, and a new day of both; the third fails.
+
+    The goal of both is another one from now on.
+    """
     changed = [observation(IDS[0], day, 2) for day in days(2, 4)]
     same = [observation(IDS[1], day, 1) for day in days(2, 4)]
     return [*changed, *same], [metric(day, 2) for day in days(3, 4)]
@@ -241,7 +268,8 @@ def second_numbers() -> tuple[list[KeyResultObservation], list[MetricObservation
 def do_publish(url: str) -> None:
     warehouse = open_warehouse(url)
     observations, metrics = second_numbers()
-    run_of(warehouse, [observations], metrics, [KeyResultFailure(IDS[2], "refused")])
+    failures = [KeyResultFailure(IDS[2], "refused")]
+    run_of(warehouse, [observations], metrics, failures, target="0.3")
     warehouse.close()
 
 
@@ -311,6 +339,13 @@ def do_override(url: str) -> None:
         until_day=days(9, 9)[0],
         recorded_at=NOW,
     )
+    warehouse.close()
+
+
+def do_check_in(url: str) -> None:
+    warehouse = open_warehouse(url)
+    said = Said(IDS[0], days(3, 3)[0], Decimal(9), 7, "two pilots signed", "ana")
+    add_check_in(warehouse, said, NOW)
     warehouse.close()
 
 
@@ -393,6 +428,7 @@ SCENARIOS = {
     "split": Scenario(first_numbers, do_split_publish, do_publish),
     "backfill": Scenario(first_numbers, do_backfill, do_backfill),
     "override": Scenario(first_numbers, do_override, do_override),
+    "check_in": Scenario(first_numbers, do_check_in, do_check_in),
     "migration": Scenario(nothing, do_migrate, do_migrate, with_schema=True),
     "upgrade": Scenario(released_0001, do_migrate, do_migrate, with_schema=True),
     "sync": Scenario(do_migrate, do_sync, do_sync),

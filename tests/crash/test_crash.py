@@ -71,7 +71,14 @@ def trials(
 
 @pytest.mark.parametrize(
     ("scenario", "commits"),
-    [("publish", 3), ("backfill", 5), ("override", 1), ("migration", 1), ("upgrade", 1)],
+    [
+        ("publish", 3),
+        ("backfill", 5),
+        ("override", 1),
+        ("check_in", 1),
+        ("migration", 1),
+        ("upgrade", 1),
+    ],
 )
 def test_a_writer_that_is_killed_at_any_boundary(
     scenario: str, commits: int, server: str, folder: Path, every_boundary: bool
