@@ -50,7 +50,7 @@ class Answer:
 
     report: Report
     pages: tuple[Page, ...]
-    days: Mapping[str, Mapping[date, Decimal]]
+    days: Mapping[str, Mapping[date, Decimal | int]]
     windows: Mapping[str, Mapping[DayRange, Decimal]]
     differing: frozenset[str] = frozenset()
     """The metrics whose days don't add up to the total that GA4 gives."""
@@ -97,24 +97,19 @@ def read_page(raw: Any, report: Report) -> Page:
             "The next run asks again.",
             f"asked {report.dimensions} {report.metrics}, got {dimensions} {metrics}",
         )
-    rows = raw.rows
-    if any(
-        len(row.dimension_values) != len(dimensions) or len(row.metric_values) != len(metrics)
-        for row in rows
-    ):
+    labels = [row.dimension_values for row in raw.rows]
+    cells = [row.metric_values for row in raw.rows]
+    if {*map(len, labels)} - {len(dimensions)} or {*map(len, cells)} - {len(metrics)}:
         raise IncompletePullError(
             "GA4 sent rows with missing cells, so nothing of them was stored. The next run asks "
             "again."
         )
     return Page(
         labels=tuple(
-            tuple(row.dimension_values[index].value for row in rows)
-            for index in range(len(dimensions))
+            tuple([row[index].value for row in labels]) for index in range(len(dimensions))
         ),
-        values=tuple(
-            tuple(row.metric_values[index].value for row in rows) for index in range(len(metrics))
-        ),
-        rows=len(rows),
+        values=tuple(tuple([row[index].value for row in cells]) for index in range(len(metrics))),
+        rows=len(labels),
         row_count=raw.row_count,
         types=tuple(_type_name(header) for header in raw.metric_headers),
         totals=tuple(cell.value for row in raw.totals[:1] for cell in row.metric_values),
@@ -168,7 +163,9 @@ def first_days(report: Report, pages: Sequence[Page]) -> Answer | None:
     return Answer(begun, tuple(pages), _day_values(begun, pages), {})
 
 
-def _differing(pages: Sequence[Page], days: Mapping[str, Mapping[date, Decimal]]) -> frozenset[str]:
+def _differing(
+    pages: Sequence[Page], days: Mapping[str, Mapping[date, Decimal | int]]
+) -> frozenset[str]:
     """The metrics whose days don't add up to the total of a report that is exact in all else.
 
     Sessions and people are estimated for each row and for the total apart, so theirs may differ.
@@ -184,25 +181,24 @@ def _differing(pages: Sequence[Page], days: Mapping[str, Mapping[date, Decimal]]
     return frozenset(found)
 
 
-def _day_values(report: Report, pages: Sequence[Page]) -> dict[str, dict[date, Decimal]]:
+def _day_values(report: Report, pages: Sequence[Page]) -> dict[str, dict[date, Decimal | int]]:
     days = report.ranges[0]
-    # A row whose date reads "(other)" belongs to no day and is left out; `Answer.flags` says so.
-    keys = [None if label == _OTHER else _day(label) for page in pages for label in page.labels[0]]
+    keys = _days([label for page in pages for label in page.labels[0]])
     known = [key for key in keys if key is not None]
-    if any(not days.first <= key <= days.last for key in known):
+    if known and not days.first <= min(known) <= max(known) <= days.last:
         raise IncompletePullError(
             "GA4 answered with days that it wasn't asked for, so nothing of it was stored. The "
             "next run asks again.",
             f"{days.name}: {min(known)} to {max(known)}",
         )
     _refuse_repeated(known)
-    return {
-        metric: {
-            key: exact_value(metric, text)
-            for key, text in zip(keys, _column(pages, index), strict=True)
-            if key is not None
-        }
+    columns = {
+        metric: _exact_values(metric, _column(pages, index))
         for index, metric in enumerate(report.metrics)
+    }
+    return {
+        metric: {key: value for key, value in zip(keys, values, strict=True) if key is not None}
+        for metric, values in columns.items()
     }
 
 
@@ -245,8 +241,30 @@ def exact_value(metric: str, text: str) -> Decimal:
     return value
 
 
+def _exact_values(metric: str, texts: Sequence[str]) -> Sequence[Decimal | int]:
+    """The numbers of a column. Most hold whole numbers, of which a long column is read at once."""
+    together, lengths = "".join(texts), set(map(len, texts))
+    if together.isascii() and together.isdigit() and 0 < min(lengths) <= max(lengths) < 19:
+        return list(map(int, texts))
+    return [exact_value(metric, text) for text in texts]
+
+
 def _column(pages: Sequence[Page], index: int) -> list[str]:
     return [text for page in pages for text in page.values[index]]
+
+
+def _days(labels: Sequence[str]) -> list[date | None]:
+    """The days of rows; None for a row whose date reads "(other)", which belongs to no day.
+
+    `Answer.flags` says that there is one.
+    """
+    together = "".join(labels)
+    if together.isascii() and together.isdigit() and set(map(len, labels)) == {8}:
+        try:
+            return list(map(date.fromisoformat, labels))
+        except ValueError:
+            pass  # one of them is no day, and is named below
+    return [None if label == _OTHER else _day(label) for label in labels]
 
 
 def _day(label: str) -> date:

@@ -57,18 +57,9 @@ def span_for(
     calendar: Calendar,
     now: datetime,
 ) -> Span | None:
-    """The span of a key result as of a day, or None before its cycle (or that day) has begun.
-
-    A day after the closing day is read as the closing day: nothing moves any more. What can only be
-    had today has no span for any other day.
-    """
-    as_of = min(day, closing_day(key_result, metric, metrics))
-    if is_live(metrics, metric) and as_of != now.astimezone(calendar.zone).date():
-        return None
-    window = resolve_window(key_result.over, key_result.cycle, as_of, calendar, now)
-    if window is None or now <= local_midnight(as_of, calendar.zone):
-        return None
-    return Span(as_of, as_of_instant(as_of, calendar.zone, now), window)
+    """The span of a key result as of one day, if there is one."""
+    found = spans_for(key_result, metric, metrics, [day], calendar, now)
+    return found[0] if found else None
 
 
 def spans_for(
@@ -79,10 +70,21 @@ def spans_for(
     calendar: Calendar,
     now: datetime,
 ) -> tuple[Span, ...]:
-    """The spans of a key result for several days, each as-of day once, in order."""
-    found = (span_for(key_result, metric, metrics, day, calendar, now) for day in days)
-    by_day = {span.as_of: span for span in found if span is not None}
-    return tuple(by_day[as_of] for as_of in sorted(by_day))
+    """The spans of a key result for several days, each as-of day once, in order.
+
+    There is none before its cycle (or that day) has begun. A day after the closing day is read as the
+    closing day: nothing moves any more. What can only be had today has no span for any other day.
+    """
+    last = closing_day(key_result, metric, metrics)
+    wanted = {min(day, last) for day in days}
+    if is_live(metrics, metric):
+        wanted &= {now.astimezone(calendar.zone).date()}
+    spans = []
+    for as_of in sorted(wanted):
+        window = resolve_window(key_result.over, key_result.cycle, as_of, calendar, now)
+        if window is not None and now > local_midnight(as_of, calendar.zone):
+            spans.append(Span(as_of, as_of_instant(as_of, calendar.zone, now), window))
+    return tuple(spans)
 
 
 def is_final(key_result: KeyResult, as_of: date, calendar: Calendar, now: datetime) -> bool:

@@ -10,10 +10,12 @@ type, and the driver gets tuples: executemany on SQLite, COPY on PostgreSQL.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
+from itertools import repeat
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Date, Table, insert
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
@@ -30,13 +32,28 @@ def insert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str,
         return
     names = [column.name for column in table.columns if column.name in rows[0]]
     columns = zip(*map(itemgetter(*names), rows), strict=True)
-    prepared = zip(
-        *(
-            _prepared(connection.dialect, table.c[name].type, values)
-            for name, values in zip(names, columns, strict=True)
-        ),
-        strict=True,
-    )
+    insert_columns(connection, table, dict(zip(names, columns, strict=True)))
+
+
+def insert_columns(
+    connection: Connection,
+    table: Table,
+    columns: Mapping[str, Sequence[Any]],
+    shared: Mapping[str, Any] | None = None,
+) -> None:
+    """As `insert_all`, of rows that are there by column already; `shared` is the same in all rows."""
+    same = shared or {}
+    # In the table's order, as a compiled INSERT has them.
+    names = [column.name for column in table.columns if column.name in {*columns, *same}]
+
+    def values(name: str) -> Iterable[Any]:
+        column_type = table.c[name].type
+        if name in columns:
+            return _prepared(connection.dialect, column_type, columns[name])
+        return repeat(_prepared(connection.dialect, column_type, (same[name],))[0])
+
+    # The shortest ends the rows: what is shared would go on for ever.
+    prepared = zip(*map(values, names), strict=False)
     if connection.dialect.name == "postgresql":
         _copy(connection, table, names, prepared)
     else:
@@ -45,11 +62,13 @@ def insert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str,
 
 
 def _prepared(
-    dialect: Dialect, column_type: TypeEngine[Any], values: tuple[Any, ...]
+    dialect: Dialect, column_type: TypeEngine[Any], values: Sequence[Any]
 ) -> Sequence[Any]:
     """A column's values as the driver takes them."""
     if isinstance(column_type, ExactDecimal):
         return column_type.process_many(values, dialect)
+    if isinstance(column_type, Date) and dialect.name == "sqlite" and None not in values:
+        return list(map(date.isoformat, values))  # what SQLAlchemy makes of each, by itself
     process = column_type.dialect_impl(dialect).bind_processor(dialect)
     if process is None:
         return values

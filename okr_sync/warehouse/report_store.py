@@ -9,15 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import repeat
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from okr_sync.errors import SourceError
 from okr_sync.flags import Weight, weighing
 from okr_sync.metrics.windows import local_midnight
-from okr_sync.warehouse.encoding import micros
+from okr_sync.warehouse.bulk import insert_columns
+from okr_sync.warehouse.encoding import MICROS, micros
 from okr_sync.warehouse.tables import (
     source_field,
     source_report_day,
@@ -29,6 +32,8 @@ from okr_sync.warehouse.upsert import upsert
 PROCESSING = timedelta(hours=48)
 """How long GA4 takes to process a day (support.google.com/analytics/answer/11198161): a figure that
 changes later than that was final for GA4 itself."""
+
+_SURELY_FITS = 2**63 // MICROS - 1
 
 CHANGED_LATE = "changed_late"
 
@@ -49,7 +54,7 @@ class DailyFigures:
     `quality` holds for every day of the report, those without a row included.
     """
 
-    values: Mapping[date, Decimal]
+    values: Mapping[date, Decimal | int]
     quality: tuple[str, ...] = ()
 
 
@@ -100,7 +105,8 @@ def replace_days(
     """Make the days first_day..last_day (inclusive) of these metrics what a complete report said.
 
     `figures` is by metric; a day that is absent from it is stored as an explicit 0. A figure that
-    GA4 changed after it had processed the day is flagged `changed_late` from then on. Raises SourceError for a value that millionths in a BIGINT can't hold.
+    GA4 changed after it had processed the day is flagged `changed_late` from then on. Raises
+    SourceError for a value that millionths in a BIGINT can't hold.
     """
     table = source_report_day
     stored = {
@@ -118,29 +124,62 @@ def replace_days(
         )
     }
     zone = _zone(connection, key) if stored else ZoneInfo("UTC")
-    rows: list[dict[str, object]] = []
-    days = [first_day + timedelta(days=n) for n in range((last_day - first_day).days + 1)]
+    days = list(map(date.fromordinal, range(first_day.toordinal(), last_day.toordinal() + 1)))
+    shared = {
+        "source": key.source,
+        "dataset": key.dataset,
+        "series": key.series,
+        "read_at": read_at,
+    }
     for metric, daily in figures.items():
-        for day in days:
-            micros = _micros(metric, day, daily.values.get(day, Decimal(0)))
+        of_metric = shared | {"metric": metric}
+        values = _all_micros(metric, days, daily.values)
+        if not stored:
+            _insert_days(connection, days, values, of_metric, daily.quality)
+            continue
+        changed: list[dict[str, object]] = []
+        new: dict[date, int] = {}
+        for day, value in zip(days, values, strict=True):
             before = stored.get((metric, day))
-            quality = daily.quality
-            if before is not None:
-                is_other = before.value_micros != micros
-                quality = _with_late_change(before, is_other, quality, day, zone)
-            rows.append(
-                {
-                    "source": key.source,
-                    "dataset": key.dataset,
-                    "series": key.series,
-                    "metric": metric,
-                    "day": day,
-                    "value_micros": micros,
-                    "quality": quality,
-                    "read_at": read_at,
-                }
-            )
-    upsert(connection, table, rows)
+            if before is None:
+                new[day] = value
+                continue
+            is_other = before.value_micros != value
+            quality = _with_late_change(before, is_other, daily.quality, day, zone)
+            changed.append(of_metric | {"day": day, "value_micros": value, "quality": quality})
+        upsert(connection, table, changed)
+        _insert_days(connection, list(new), list(new.values()), of_metric, daily.quality)
+
+
+def _all_micros(
+    metric: str, days: Sequence[date], values: Mapping[date, Decimal | int]
+) -> list[int]:
+    """Each day's value in millionths, 0 for a day that is absent; a long column mostly holds whole
+    numbers, which need no decimals."""
+    found: list[Any] = list(map(values.get, days, repeat(0)))
+    if set(map(type, found)) == {int} and -_SURELY_FITS < min(found) <= max(found) < _SURELY_FITS:
+        return [value * MICROS for value in found]
+    return [_micros(metric, day, Decimal(v)) for day, v in zip(days, found, strict=True)]
+
+
+def _insert_days(
+    connection: Connection,
+    days: Sequence[date],
+    micros: Sequence[int],
+    shared: Mapping[str, object],
+    quality: tuple[str, ...],
+) -> None:
+    """Add days that are not stored; those that another run has added meanwhile are replaced."""
+    if not days:
+        return
+    table, same = source_report_day, {**shared, "quality": quality}
+    columns = {"day": days, "value_micros": micros}
+    try:
+        with connection.begin_nested():
+            insert_columns(connection, table, columns, same)
+    except IntegrityError:
+        rows = zip(days, micros, strict=True)
+        upsert(connection, table, [{**same, "day": d, "value_micros": m} for d, m in rows])
 
 
 def put_windows(
@@ -208,7 +247,8 @@ def _zone(connection: Connection, key: ReportKey) -> ZoneInfo:
 def _with_late_change(
     before: Any, is_other: bool, quality: tuple[str, ...], last_day: date, zone: ZoneInfo
 ) -> tuple[str, ...]:
-    """The flags of a figure that replaces the stored row `before`, with `changed_late` where GA4 took its word back.
+    """The flags of a figure that replaces the stored row `before`: `changed_late` where GA4 took its
+    word back.
 
     A figure that was less than exact before or is now doesn't count: nobody had been told otherwise.
     """
