@@ -16,6 +16,7 @@ from okr_sync.config.models import Aggregation
 from okr_sync.errors import SourceError
 from okr_sync.metrics.filters import Filterable
 from okr_sync.metrics.measures import COUNT, Figures, Measure, Merge
+from okr_sync.metrics.whole_numbers import rest, whole_quotient
 from okr_sync.warehouse.encoding import MICROS, from_micros
 from okr_sync.warehouse.mirror import FieldType
 
@@ -87,8 +88,8 @@ def aggregate_of(
     if agg in ("sum", "average"):
         # Two sums, because one over many millionths could pass what SQLite's integers hold.
         sums = (
-            Measure(f"wholes {field}", is_filled, x // MICROS),
-            Measure(f"rests {field}", is_filled, x % MICROS),
+            Measure(f"wholes {field}", is_filled, whole_quotient(x, MICROS)),
+            Measure(f"rests {field}", is_filled, rest(x, MICROS)),
         )
         return Aggregate(condition, _read_sum if agg == "sum" else _read_average, (*sums, *counts))
     if agg in ("min", "max"):

@@ -20,6 +20,7 @@ from okr_sync.metrics.local_days import local_day
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.measures import Figures
 from okr_sync.metrics.readings import Cells, Reading, measure_agg
+from okr_sync.metrics.whole_numbers import rest, whole_quotient
 from okr_sync.warehouse.encoding import MICROS, from_micros
 
 
@@ -68,8 +69,8 @@ def currency_reading(
                 rows.c.span,
                 rows.c.day,
                 rows.c.code,
-                func.sum(x // MICROS),
-                func.sum(x % MICROS),
+                func.sum(whole_quotient(x, MICROS)),
+                func.sum(rest(x, MICROS)),
                 func.count(x),
                 func.count(),
             )

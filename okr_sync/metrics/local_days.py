@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, case, literal
 
 from okr_sync.metrics.filters import Filterable
 from okr_sync.metrics.readings import MS_PER_DAY
+from okr_sync.metrics.whole_numbers import rest, whole_quotient
 from okr_sync.metrics.windows import local_midnight
 from okr_sync.warehouse.encoding import day_number, epoch_ms
 from okr_sync.warehouse.mirror import FieldType
@@ -41,7 +42,7 @@ def since_midnight(source: Filterable, anchor: str, first: date, last: date) -> 
     def since(start: date, after: date) -> ColumnElement[Any]:
         from_start = at - literal(epoch_ms(local_midnight(start, source.zone)))
         # A day that isn't of 24 hours is a run by itself.
-        return from_start if after - start == _DAY else from_start % literal(MS_PER_DAY)
+        return from_start if after - start == _DAY else rest(from_start, MS_PER_DAY)
 
     return _by_run(at, source.zone, first, last, since)
 
@@ -67,7 +68,8 @@ def _day_since(
     number = literal(day_number(first))
     if after - first == _DAY:  # it may have 23 or 25 hours
         return number
-    return number + (at - literal(epoch_ms(local_midnight(first, zone)))) // literal(MS_PER_DAY)
+    since = at - literal(epoch_ms(local_midnight(first, zone)))
+    return number + whole_quotient(since, MS_PER_DAY)
 
 
 def _even_runs(first: date, last: date, zone: ZoneInfo) -> Iterator[tuple[date, date]]:

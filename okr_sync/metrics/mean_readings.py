@@ -20,6 +20,7 @@ from okr_sync.metrics.filters import Filterable, condition_sql
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.measures import Figures, Measure, Part, over_window
 from okr_sync.metrics.readings import Reading
+from okr_sync.metrics.whole_numbers import rest, whole_quotient
 
 _PLACES: Final = 10**12
 _ROUNDED: Final = Context(prec=12)
@@ -43,13 +44,13 @@ def mean_reading(metric: RatioMetric, where: ColumnElement[bool], source: Filter
         above = case((condition_sql(metric.numerator.where, source), above), else_=0)
     has_rate = and_(below != 0, above.is_not(None))
     divisor = func.nullif(below, 0, type_=BigInteger())
-    rest = cast(above % divisor, Double) / cast(divisor, Double) * _PLACES
+    part = cast(rest(above, divisor), Double) / cast(divisor, Double) * _PLACES
     # Halves of a NUMERIC are rounded away from zero in every engine; those of a double are not.
-    rounded = cast(func.round(cast(rest, Numeric)), BigInteger)
+    rounded = cast(func.round(cast(part, Numeric)), BigInteger)
     fields = (metric.numerator.field, metric.denominator.field, metric.numerator.where.key())
     name = " ".join(str(field) for field in fields)
     measures = (
-        Measure(f"rate wholes {name}", has_rate, above // divisor),
+        Measure(f"rate wholes {name}", has_rate, whole_quotient(above, divisor)),
         Measure(f"rate places {name}", has_rate, rounded),
         Measure(f"rates {name}", has_rate),
         Measure(f"rates over 0 {name}", func.coalesce(below, 0) == 0),

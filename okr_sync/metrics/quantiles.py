@@ -9,6 +9,8 @@ from decimal import Decimal
 
 from sqlalchemy import CTE, ColumnElement, Connection, Select, func, select
 
+from okr_sync.metrics.whole_numbers import whole_quotient
+
 
 def percent_of(agg: str) -> int | None:
     """The percentile that an aggregation's name means: 50 for `median`, 90 for `p90`, else None."""
@@ -35,7 +37,7 @@ def quantile_query(
         .label("rank"),
         func.count().over(partition_by=base.c[span.name]).label("n"),
     ).cte("ranked")
-    lower = (ranked.c.n - 1) * percent // 100 + 1
+    lower = whole_quotient((ranked.c.n - 1) * percent, 100) + 1
     return select(ranked.c.span, ranked.c.n, ranked.c.rank, ranked.c.x).where(
         ranked.c.rank >= lower, ranked.c.rank <= lower + 1
     )

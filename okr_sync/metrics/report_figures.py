@@ -20,14 +20,15 @@ from sqlalchemy import (
     func,
     select,
     tuple_,
-    values,
 )
 
 from okr_sync.config.models import RecordMetric
 from okr_sync.errors import SourceError
+from okr_sync.metrics.literal_rows import literal_rows
 from okr_sync.metrics.quantiles import quantile_query, quantiles
 from okr_sync.metrics.report_reads import ReportRead, report_reads
 from okr_sync.metrics.spans import Span
+from okr_sync.metrics.whole_numbers import rest, whole_quotient
 from okr_sync.warehouse.encoding import MICROS, from_micros
 from okr_sync.warehouse.report_store import refusals
 from okr_sync.warehouse.tables import source_report_day, source_report_window, source_state
@@ -66,8 +67,8 @@ class _Store:
                 self.windows.c.span,
                 day.series,
                 day.metric,
-                func.sum(micros // MICROS),
-                func.sum(micros % MICROS),
+                func.sum(whole_quotient(micros, MICROS)),
+                func.sum(rest(micros, MICROS)),
                 func.min(micros),
                 func.max(micros),
                 func.count(),
@@ -155,15 +156,10 @@ class _Store:
 
 def _day_windows(spans: Sequence[Span]) -> CTE:
     day_type = source_report_day.c.day.type
-    return (
-        values(
-            column("span", Integer),
-            column("first_day", day_type),
-            column("last_day", day_type),
-            name="windows",
-        )
-        .data([(number, *_days_of(span)) for number, span in enumerate(spans)])
-        .cte("windows")
+    return literal_rows(
+        "windows",
+        [column("span", Integer), column("first_day", day_type), column("last_day", day_type)],
+        [(number, *_days_of(span)) for number, span in enumerate(spans)],
     )
 
 

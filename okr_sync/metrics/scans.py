@@ -22,12 +22,12 @@ from sqlalchemy import (
     column,
     select,
     true,
-    values,
 )
 
 from okr_sync.metrics.aggregates import count_where
 from okr_sync.metrics.filters import Filterable
 from okr_sync.metrics.grouping import Group
+from okr_sync.metrics.literal_rows import literal_rows
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.measures import Figures
 from okr_sync.metrics.readings import Cells, Reading
@@ -48,14 +48,10 @@ def cells_of_groups(
     """A cell for each span and group: number = number of the span × groups + number of the group."""
     windows = _windows_table(spans, source.zone)
     kind = BigInteger() if isinstance(groups[0].value, int) else Text()
-    named = (
-        values(
-            column("number", Integer),
-            column("value", kind),
-            name="named",
-        )
-        .data([(number, group.value) for number, group in enumerate(groups)])
-        .cte("named")
+    named = literal_rows(
+        "named",
+        [column("number", Integer), column("value", kind)],
+        [(number, group.value) for number, group in enumerate(groups)],
     )
     others = [each for each in windows.c if each.name != "span"]
     cells = (
@@ -131,8 +127,9 @@ def _windows_table(spans: Sequence[Span], zone: ZoneInfo) -> CTE:
         )
         for number, span in enumerate(spans)
     ]
-    return (
-        values(
+    return literal_rows(
+        "windows",
+        [
             column("span", Integer),
             column("start_ms", BigInteger),
             column("end_ms", BigInteger),
@@ -140,10 +137,8 @@ def _windows_table(spans: Sequence[Span], zone: ZoneInfo) -> CTE:
             column("end_day", Integer),
             column("as_of_ms", BigInteger),
             column("open_day", BigInteger),
-            name="windows",
-        )
-        .data(rows)
-        .cte("windows")
+        ],
+        rows,
     )
 
 

@@ -1,0 +1,226 @@
+"""Evaluation beyond SQLite and PostgreSQL: run on an emulated Snowflake, compiled for BigQuery.
+
+Belongs here: that every kind of metric over records and reports is one SQL for all engines. Does not
+belong here: what the numbers mean (test_evaluate_*). Only evaluation is meant for these engines; the
+warehouse that is published to is SQLite or PostgreSQL (docs/adr/0045).
+"""
+
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import fakesnow
+import pytest
+from sqlalchemy import Connection, Executable, create_engine, event, insert
+from sqlalchemy.dialects import registry
+from sqlalchemy.sql.elements import ClauseElement
+
+from okr_sync.config.models import (
+    AggMetric,
+    Aggregation,
+    ConversionMetric,
+    DurationMetric,
+    Family,
+    Pool,
+    Project,
+    RatioMetric,
+    RecordMetric,
+    Reduce,
+)
+from okr_sync.config.where import Condition, Operator, Where
+from okr_sync.metrics.evaluate_records import Question, evaluate_records
+from okr_sync.warehouse.mirror import FieldType, column_name, record_table
+from okr_sync.warehouse.record_values import parse_value
+from okr_sync.warehouse.tables import metadata
+
+TYPES = {
+    "createdate": FieldType.INSTANT,
+    "became_sql": FieldType.INSTANT,
+    "signed": FieldType.DAY,
+    "source": FieldType.TEXT,
+    "amount": FieldType.NUMBER,
+    "employees": FieldType.NUMBER,
+    "won": FieldType.FLAG,
+}
+RECORDS: list[dict[str, str | None]] = [
+    {
+        "createdate": f"2026-03-{1 + i % 28:02d}T{i % 24:02d}:30:00Z",
+        "became_sql": f"2026-03-{2 + i % 27:02d}T12:00:00Z" if i % 3 else None,
+        "signed": f"2026-03-{1 + i % 28:02d}",
+        "source": ("PAID_SEARCH", "ORGANIC", "E_MAIL", None)[i % 4],
+        "amount": str(i * 1.25) if i % 5 else None,
+        "employees": str(i % 7),
+        "won": "true" if i % 2 else "false",
+    }
+    for i in range(60)
+]
+BEFORE_APRIL = datetime(2026, 4, 2, tzinfo=UTC)
+
+
+def metrics() -> list[RecordMetric]:
+    """A metric of every kind and aggregation over the records, with conditions of every operator."""
+    own: dict[str, Any] = {"dataset": "hubspot.contacts", "family": Family.FUNNEL}
+    at: dict[str, Any] = {**own, "time": "createdate"}
+    paid = Where((Condition("source", Operator.EQ, ("PAID_SEARCH",)),))
+    large = Where((Condition("amount", Operator.GTE, (Decimal(20),)),))
+    found: list[RecordMetric] = [
+        AggMetric(name=agg, aggregation=Aggregation(agg=agg, field="amount"), **at)
+        for agg in ("sum", "average", "min", "max", "median", "p90", "count_distinct")
+    ]
+    conditions = {
+        "eq": paid,
+        "not": Where((Condition("source", Operator.NOT, ("ORGANIC",)),)),
+        "in": Where((Condition("source", Operator.IN, ("ORGANIC", "E_MAIL")),)),
+        "not_in": Where((Condition("source", Operator.NOT_IN, ("ORGANIC", "E_MAIL")),)),
+        "between": Where((Condition("amount", Operator.BETWEEN, (Decimal(5), Decimal(40))),)),
+        "contains": Where((Condition("source", Operator.CONTAINS, ("SEARCH",)),)),
+        "starts_with": Where((Condition("source", Operator.STARTS_WITH, ("E_",)),)),
+        "is_set": Where((Condition("amount", Operator.IS_SET, (True,)),)),
+        "large": large,
+    }
+    found += [
+        AggMetric(name=f"count_{name}", aggregation=Aggregation(agg="count"), where=where, **at)
+        for name, where in conditions.items()
+    ]
+    found += [
+        AggMetric(name="by_day", aggregation=Aggregation(agg="count"), time="signed", **own),
+        AggMetric(
+            name="groups",
+            aggregation=Aggregation(agg="sum", field="amount"),
+            by="source",
+            reduce=Reduce.MIN,
+            **at,
+        ),
+        RatioMetric(
+            name="mean_of_rates",
+            numerator=Aggregation(agg="sum", field="amount"),
+            denominator=Aggregation(agg="sum", field="employees"),
+            pool=Pool.MEAN,
+            **at,
+        ),
+        RatioMetric(
+            name="ratio",
+            numerator=Aggregation(agg="count", where=paid),
+            denominator=Aggregation(agg="count"),
+            **at,
+        ),
+        ConversionMetric(
+            name="conversion",
+            from_time="createdate",
+            to_time="became_sql",
+            within=timedelta(days=7),
+            **own,
+        ),
+        *(
+            DurationMetric(
+                name=f"duration_{agg}",
+                from_time="createdate",
+                to_time="became_sql",
+                agg=agg,
+                **own,
+            )
+            for agg in ("median", "average")
+        ),
+    ]
+    return found
+
+
+def fill(connection: Connection) -> None:
+    """Make the tables that evaluation reads, with the records in them."""
+    for name in ("source_field", "source_state", "source_association"):
+        metadata.tables[name].create(connection)
+    table = record_table("hubspot", "contacts", TYPES)
+    table.create(connection)
+    rows = [
+        {column_name(field): parse_value(record[field], kind)[0] for field, kind in TYPES.items()}
+        | {"id": str(number), "bad_fields": None, "created_ms": None, "updated_ms": None}
+        for number, record in enumerate(RECORDS)
+    ]
+    connection.execute(insert(table), rows)
+    connection.execute(
+        insert(metadata.tables["source_field"]),
+        [
+            {
+                "source": "hubspot",
+                "dataset": "contacts",
+                "field": field,
+                "field_type": kind.value,
+                "column_name": column_name(field),
+                "filled_at": BEFORE_APRIL,
+                "error": None,
+            }
+            for field, kind in TYPES.items()
+        ],
+    )
+
+
+@pytest.fixture
+def snowflake() -> Iterator[Connection]:
+    """A connection to an emulated Snowflake, through Snowflake's own dialect."""
+    with warnings.catch_warnings():
+        # The emulator's and the dialect's own; nothing that we could mend.
+        warnings.simplefilter("ignore")
+        with fakesnow.patch():
+            engine = create_engine("snowflake://user:word@account/db/schema?warehouse=small")
+            with engine.connect() as connection:
+                yield connection
+            engine.dispose()
+
+
+@pytest.fixture
+def sqlite() -> Iterator[Connection]:
+    """A connection to SQLite, in memory."""
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def asked(days: Any) -> list[Question]:
+    """Every metric over two windows."""
+    spans = (
+        days(date(2026, 3, 1), date(2026, 3, 31)),
+        days(date(2026, 3, 8), date(2026, 3, 14)),
+    )
+    return [Question(metric, spans) for metric in metrics()]
+
+
+def test_snowflake_gives_the_same_numbers(
+    snowflake: Connection, sqlite: Connection, project: Project, days: Any
+) -> None:
+    """Run through Snowflake's dialect, every kind of metric is the number that SQLite gives."""
+    found = {}
+    for connection in (sqlite, snowflake):
+        fill(connection)
+        answers, refusals = evaluate_records(connection, project, "hubspot.contacts", asked(days))
+        assert refusals == {}
+        found[connection.dialect.name] = answers
+    assert len(found["sqlite"]) == 2 * len(metrics())
+    assert found["snowflake"] == found["sqlite"]
+
+
+def test_every_statement_compiles_for_bigquery(
+    sqlite: Connection, project: Project, days: Any
+) -> None:
+    """BigQuery's dialect takes each statement of an evaluation, and none has what BigQuery lacks."""
+    statements: list[ClauseElement] = []
+
+    def note(connection: Any, statement: Executable, *_: Any) -> None:
+        if isinstance(statement, ClauseElement):
+            statements.append(statement)
+
+    fill(sqlite)
+    event.listen(sqlite, "before_execute", note)
+    evaluate_records(sqlite, project, "hubspot.contacts", asked(days))
+    event.remove(sqlite, "before_execute", note)
+    dialect = registry.load("bigquery")()
+    texts = [str(one.compile(dialect=dialect)) for one in statements]
+    assert len(texts) > 5
+    for text in texts:
+        assert "VALUES" not in text
+        assert " % " not in text
+    whole = "\n".join(texts)
+    assert "UNNEST(ARRAY<STRUCT<`span` INT64, " in whole
+    assert "DIV(" in whole and "MOD(" in whole
