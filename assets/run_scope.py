@@ -16,6 +16,7 @@ from okr_sync.sync.baselines import baseline_spans, plan_with_baselines
 from okr_sync.sync.days import RunDays, days_by_key_result, kept_spans
 from okr_sync.sync.observe import calendar_of
 from okr_sync.sync.quarantine import publish_quarantined, quarantined_failures
+from okr_sync.sync.renames import rename_key_results
 from okr_sync.sync.scope import RunScope
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.lease import resume
@@ -41,6 +42,9 @@ def open_run(
     now = known.started_at if known else clock_now
     calendar = calendar_of(bundle.project)
     days = _days_of(run.tags, now.astimezone(calendar.zone).date())
+    if known is None:
+        # Before anything is looked up by the new ids, and before this run has its place among others.
+        rename_key_results(warehouse, bundle, now)
     with warehouse.read() as connection:
         wanted = days_by_key_result(connection, bundle, chosen, days, calendar, now)
         kept = kept_spans(connection, bundle, wanted, calendar, now)

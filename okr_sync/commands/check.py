@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from okr_sync.commands.check_formats import as_object, as_sarif_log
-from okr_sync.commands.check_warehouse import sandbagging_problems
+from okr_sync.commands.check_warehouse import warehouse_problems
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import Inspection, inspect_project
 from okr_sync.config.problems import Severity
@@ -32,7 +32,7 @@ def run_check(
     inspection = inspect_project(folder)
     bundle = inspection.bundle
     if bundle is not None:
-        more = sandbagging_problems(bundle, inspection.settings)
+        more = warehouse_problems(bundle, inspection.settings)
         if live:
             # Imported late: connectors load their vendors' SDKs.
             from okr_sync.commands.check_live import live_problems

@@ -1,7 +1,7 @@
-"""What `check` reads of a warehouse: figures from before a key result's cycle.
+"""What `check` reads of a warehouse: figures from before a key result's cycle, and ids it has had.
 
-Belongs here: looking up measured baselines and last results, without making anything. Does not belong
-here: what they mean for a goal (config.governance).
+Belongs here: looking them up, without making anything. Does not belong here: what they mean for a goal
+(config.governance) or a rename (sync.renames).
 """
 
 import os
@@ -15,13 +15,14 @@ from okr_sync.config.models import KeyResult, OverKind
 from okr_sync.config.problems import Problem
 from okr_sync.config.rule_settings import RuleSettings
 from okr_sync.errors import WarehouseError
+from okr_sync.sync.renames import unknown_former_ids
 from okr_sync.warehouse.address import warehouse_url
 from okr_sync.warehouse.connect import open_warehouse
 from okr_sync.warehouse.tables import measured_baseline, metric_value
 
 
-def sandbagging_problems(bundle: Bundle, settings: RuleSettings) -> list[Problem]:
-    """Warnings of targets that were met before their cycle, from the project's warehouse.
+def warehouse_problems(bundle: Bundle, settings: RuleSettings) -> list[Problem]:
+    """Warnings of targets that were met before their cycle, and of renames of what was never there.
 
     None where there is no warehouse, or it can't be read as it is: `check` makes nothing, and says
     nothing of what `doctor` tells.
@@ -33,10 +34,11 @@ def sandbagging_problems(bundle: Bundle, settings: RuleSettings) -> list[Problem
         return []
     try:
         with warehouse.read() as connection:
-            found = [
+            found: list[Problem | None] = [
                 sandbagging(key_result, _figures(connection, key_result))
                 for key_result in bundle.key_results.values()
             ]
+            found += unknown_former_ids(connection, bundle)
     except WarehouseError:
         return []
     finally:

@@ -16,7 +16,13 @@ from okr_sync.commands.project_warehouse import opened_or_temporary
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import KeyResult
 from okr_sync.errors import UsageError
-from okr_sync.inspect.definition import Change, changes, definition_parts, recorded_config
+from okr_sync.inspect.definition import (
+    Change,
+    changes,
+    defined_then,
+    definition_parts,
+    recorded_config,
+)
 from okr_sync.inspect.draft import (
     Curve,
     Drafted,
@@ -139,14 +145,14 @@ def _evaluated(
 def _published(
     warehouse: Warehouse, bundle: Bundle, key_result: KeyResult, now: datetime
 ) -> Published | None:
-    found = status(warehouse, now=now, key_result_ids=[key_result.key_result_id])
+    found = status(warehouse, now=now, key_result_ids=[key_result.key_result_id], even_retired=True)
+    if not found and key_result.was is not None:  # no run has renamed it yet
+        found = status(warehouse, now=now, key_result_ids=[key_result.was], even_retired=True)
     if not found:
         return None
     row = found[0]
     latest = {
-        one.as_of: one
-        for one in history(warehouse, key_result.key_result_id)
-        if one.superseded_at is None
+        one.as_of: one for one in history(warehouse, row.key_result_id) if one.superseded_at is None
     }
     if row.definition_hash == definition_hash_of(bundle, key_result):
         return Published(row.definition_hash, latest, ())
@@ -164,10 +170,8 @@ def _published(
 
 def _parts_then(connection: Connection, row: StatusRow) -> dict[str, str] | None:
     recorded = recorded_config(connection, row.config_hash)
-    if recorded is None or recorded.bundle is None:
-        return None
-    then = recorded.bundle.key_results.get(row.key_result_id)
-    if then is None:
+    then = defined_then(connection, recorded, row.key_result_id)
+    if then is None or recorded is None or recorded.bundle is None:
         return None
     return definition_parts(recorded.bundle, then, lambda number: show_number(number, row.unit))
 

@@ -25,6 +25,7 @@ from okr_sync.config.bundle import Bundle
 from okr_sync.definitions import build_definitions
 from okr_sync.errors import OkrSyncError, UsageError
 from okr_sync.sync.observe import calendar_of
+from okr_sync.sync.renames import unknown_former_ids
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.reads import RunRow, find_run, status
 from okr_sync.warehouse.runs import finish_run
@@ -62,7 +63,9 @@ def run_sync(
     """Sync the named key results, or all; exit status 1 if any failed or is quarantined."""
     # Opened first, so that a warehouse that can't be had is said at once and in one line.
     with opened(folder, migrate=True) as (bundle, warehouse):
-        for problem in bundle.problems:
+        with warehouse.read() as connection:
+            renamed_from_nothing = unknown_former_ids(connection, bundle)
+        for problem in (*bundle.problems, *renamed_from_nothing):
             click.echo(str(problem), err=True)
         if not bundle.key_results:
             raise OkrSyncError(

@@ -7,7 +7,14 @@ Belongs here: the order of reading, and what a finding takes out of use. Does no
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from okr_sync.config import formula_rules, goal_rules, governance, metric_rules, rules
+from okr_sync.config import (
+    formula_rules,
+    goal_rules,
+    governance,
+    metric_rules,
+    rename_rules,
+    rules,
+)
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.check_in_reader import check_metrics_beside
 from okr_sync.config.findings import Draft, Findings
@@ -151,6 +158,7 @@ def _apply_rules(
     rules.check_names(contents.objectives, "objective", "duplicate-id", findings)
     rules.check_names(key_results, "key result", "duplicate-id", findings)
     rules.check_objectives(key_results, contents.objectives)
+    rename_rules.check_renames(key_results, findings)
     rules.check_supports(contents.objectives, findings)
     metric_rules.check_files(metrics, reading.sources.fx, reading.sources, folder, findings)
     if reading.project is not None:

@@ -151,6 +151,7 @@ _GOALS = {
     "check-ins-measured": "`from: measured` where there is no metric.",
     "unknown-metric": "There is no such metric.",
     "invalid-metric": "The metric can't be used, for a reason given where it is defined.",
+    "bad-rename": "`was` names an id that is still used, or that two key results claim.",
     "duplicate-id": "Two objectives or two key results of a team have the same id.",
 }
 _GOAL_WARNINGS = {
@@ -162,6 +163,7 @@ _GOAL_WARNINGS = {
     "within-longer-than-cycle": "No cohort is mature before the cycle ends.",
     "window-never-moves": "`previous` is one and the same period all through the cycle.",
     "window-beyond-retention": "GA4 keeps people for 14 months at most, and `last` looks back further.",
+    "unknown-former-id": "`was` names an id that the warehouse has never had.",
     "unknown-objective": "`supports` names an objective that the team doesn't have.",
     "file-ending": "A file that ends with .yml, which is not read.",
     "linked-folder": "A folder that is a link, which is not read.",

@@ -34,6 +34,7 @@ from okr_sync.inspect.words import (
     over_in_words,
     where_in_words,
 )
+from okr_sync.warehouse.renames import earlier_ids
 from okr_sync.warehouse.tables import config_version
 
 _NAMES = {
@@ -103,6 +104,17 @@ def recorded_config(connection: Connection, config_hash: str) -> RecordedConfig 
     if row is None:
         return None
     return RecordedConfig(_bundle_of(json.loads(row.body)), row.git_sha)
+
+
+def defined_then(
+    connection: Connection, recorded: RecordedConfig | None, key_result_id: str
+) -> KeyResult | None:
+    """A key result as a recorded configuration defines it, under the id that it had then."""
+    if recorded is None or recorded.bundle is None:
+        return None
+    known = recorded.bundle.key_results
+    names = [key_result_id, *earlier_ids(connection, key_result_id)]
+    return next((known[name] for name in names if name in known), None)
 
 
 def _bundle_of(files: dict[str, str]) -> Bundle | None:

@@ -16,7 +16,7 @@ from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import FormulaMetric, KeyResult
 from okr_sync.errors import OkrSyncError, SourceError, UsageError
 from okr_sync.inspect.contributions import Tally, record_metrics, tally
-from okr_sync.inspect.definition import RecordedConfig, recorded_config
+from okr_sync.inspect.definition import RecordedConfig, defined_then, recorded_config
 from okr_sync.inspect.draft import datasets_of
 from okr_sync.metrics.evaluate_records import measure_groups
 from okr_sync.metrics.spans import Span, span_for
@@ -198,10 +198,10 @@ def _definition(
             if hash_ == row.definition_hash:
                 is_current = terms == terms_of(defined)
                 return Definition(bundle, judged_by(defined, terms), is_current)
-    if recorded is None or recorded.bundle is None:
+    then = defined_then(connection, recorded, row.key_result_id)
+    if then is None or recorded is None or recorded.bundle is None:
         return None
-    then = recorded.bundle.key_results.get(row.key_result_id)
-    return None if then is None else Definition(recorded.bundle, then, is_current=False)
+    return Definition(recorded.bundle, then, is_current=False)
 
 
 def _span(definition: Definition, row: HistoryRow) -> Span | None:

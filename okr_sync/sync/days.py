@@ -70,13 +70,13 @@ def days_by_key_result(
             wanted[key_result_id] = tuple(sorted(set(run.days)))
             continue
         own = overrides.get(key_result_id, ())
-        days = {
+        days = {day for day, one in known.items() if _number_on(own, day) != one.overridden}
+        settled = {
             day
             for day, one in known.items()
-            if _number_on(own, day) != one.overridden
-            or (not one.is_final and is_final(key_result, day, calendar, now))
+            if not one.is_final and is_final(key_result, day, calendar, now)
         }
-        days |= _judged_by_another_goal(bundle, key_result, goals[key_result_id], known)
+        days |= _of_this_definition(bundle, key_result, goals[key_result_id], known, settled)
         is_left_alone = (
             is_closed(key_result, metric, bundle.metrics, calendar, now)
             and last in known
@@ -173,18 +173,27 @@ def _number_on(overrides: Iterable[Override], day: date) -> Decimal | None:
     return None if override is None else override.value
 
 
-def _judged_by_another_goal(
-    bundle: Bundle, key_result: KeyResult, goals: Goals, known: Mapping[date, "_MeasuredDay"]
+def _of_this_definition(
+    bundle: Bundle,
+    key_result: KeyResult,
+    goals: Goals,
+    known: Mapping[date, "_MeasuredDay"],
+    settled: Collection[date],
 ) -> set[date]:
-    """The days whose number has another of the key result's goals than is theirs: `goal_since` said so."""
-    if len(goals.terms) < 2:
+    """Days beyond what is revised that are to be judged anew by the definition that measured them.
+
+    Those that have settled, and those whose goal is another one since `goal_since` says so. A number
+    of another definition stays as it is.
+    """
+    if not settled and len(goals.terms) < 2:
         return set()
     hashes = definition_hashes(bundle, key_result, goals)
-    others = set(hashes.values())
+    own = set(hashes.values())
     return {
         day
         for day, one in known.items()
-        if one.definition_hash in others and one.definition_hash != hashes[goals.on(day)]
+        if one.definition_hash in own
+        and (day in settled or one.definition_hash != hashes[goals.on(day)])
     }
 
 

@@ -7,13 +7,13 @@ warehouse's only writer.
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, func, select, update
 
@@ -30,6 +30,7 @@ from okr_sync.warehouse.observations import (
     KeyResultRow,
     ObjectiveRow,
 )
+from okr_sync.warehouse.renames import renamed_since
 from okr_sync.warehouse.revisions import Changed, Recorded, Row, append_revisions, in_chunks
 from okr_sync.warehouse.runs import end_run
 from okr_sync.warehouse.tables import (
@@ -44,6 +45,14 @@ from okr_sync.warehouse.turns import confirmed_by_newer, take_turn
 from okr_sync.warehouse.upsert import insert_missing, upsert
 
 T = TypeVar("T")
+
+
+class _OfKeyResult(Protocol):
+    @property
+    def key_result_id(self) -> str: ...
+
+
+K = TypeVar("K", bound=_OfKeyResult)
 
 _PARTS = ("value", "numerator", "denominator", "sample_size", "quality")
 _COMPARED = (
@@ -115,11 +124,17 @@ def publish(
     failed = _unique(failures, lambda one: one.key_result_id)
     defined = _unique(key_results, lambda one: one.key_result_id)
     aims = _unique(objectives, lambda one: one.objective_id)
+    agreed = _unique(goals, lambda one: one.key_result_id)
     counts: Counter[str] = Counter()
     changes: list[Change] = []
     outcomes: dict[str, str] = {}
     with warehouse.write() as connection, _without_collector():
         turn = take_turn(connection, run_id)
+        given_up = renamed_since(connection, turn.token)
+        if given_up:  # a newer run keeps them under another id
+            counts["outdated"] += sum(one.key_result_id in given_up for one in observed)
+            observed, failed = _without(observed, given_up), _without(failed, given_up)
+            defined, agreed = _without(defined, given_up), _without(agreed, given_up)
         aim_rows, defined_rows = [asdict(one) for one in aims], [asdict(one) for one in defined]
         if turn.is_overtaken:  # the newer run's project says what is so now
             insert_missing(connection, objective, aim_rows)
@@ -127,7 +142,7 @@ def publish(
         else:
             write_changed(connection, objective, aim_rows)
             write_changed(connection, key_result, defined_rows, ignored=("config_hash",))
-            record_goals(connection, list(goals), recorded_at=published_at, run_id=run_id)
+            record_goals(connection, agreed, recorded_at=published_at, run_id=run_id)
         for batch in _batches(observed):
             rows = [_history_row(one) for one in batch]
             recorded = append_revisions(
@@ -262,6 +277,10 @@ def _unique(given: Iterable[T], key: Callable[[T], Any]) -> list[T]:
         if kept is not one and kept != one:
             raise ValueError(f"{type(one).__name__} {key(one)!r} comes twice and differs")
     return [found[name] for name in sorted(found)]
+
+
+def _without(rows: list[K], given_up: Collection[str]) -> list[K]:
+    return [one for one in rows if one.key_result_id not in given_up]
 
 
 def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -17,6 +17,7 @@ from okr_sync.warehouse.connect import Warehouse, open_warehouse
 from okr_sync.warehouse.observations import KeyResultObservation, KeyResultRow
 from okr_sync.warehouse.publish import publish
 from okr_sync.warehouse.reads import history, status
+from okr_sync.warehouse.renames import Rename, apply_renames
 from okr_sync.warehouse.runs import finish_run, start_run
 from okr_sync.warehouse.tables import metadata
 
@@ -107,6 +108,46 @@ def test_the_worker_publishes_runs(
     with pytest.raises(WarehouseError, match="doesn't permit"), reader.write() as connection:
         connection.execute(text("INSERT INTO config_version VALUES ('c', now(), NULL, '{}')"))
     reader.close()
+
+
+def test_the_worker_renames_a_key_result(
+    worker: Warehouse,
+    noon: datetime,
+    define: Callable[..., KeyResultRow],
+    observe: Callable[..., KeyResultObservation],
+) -> None:
+    """A new id needs no right on history: the server carries it from key_result into the rows."""
+    for number, name in enumerate(("growth/a", "growth/b")):
+        run_id = f"run-{number}"
+        start_run(
+            worker,
+            run_id=run_id,
+            trigger="manual",
+            dagster_run_id=None,
+            config_hash="c",
+            expected=1,
+            started_at=noon,
+        )
+        publish(
+            worker,
+            run_id=run_id,
+            published_at=noon,
+            measured_at=noon,
+            objectives=[],
+            key_results=[define(name)],
+            observations=[observe(name, f"2026-10-0{number + 4}", "1")],
+            metric_observations=[],
+            failures=[],
+            stale_after={name: None},
+        )
+    renames = [Rename("growth/a", "growth/b")]  # which has numbers of its own
+    done = apply_renames(worker, renames, renamed_at=noon, config_hash="c")
+    assert done == renames
+    assert [str(row.as_of) for row in history(worker, "growth/b")] == ["2026-10-04", "2026-10-05"]
+    assert history(worker, "growth/a") == []
+    assert apply_renames(worker, renames, renamed_at=noon, config_hash="c") == []
+    with worker.read() as connection:
+        assert violations(connection) == []
 
 
 @pytest.mark.parametrize(
