@@ -1,15 +1,16 @@
 """Rules about key results that had another id before (`was`).
 
-Belongs here: what only shows across key results: an id that is still used, or claimed twice. Does not
-belong here: whether anything is known of the old id, which the warehouse says (sync.renames).
+Belongs here: an id that is still used or claimed twice, and what to say of one that the warehouse has
+never had. Does not belong here: asking the warehouse (sync.renames).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from okr_sync.config.findings import Draft, Findings
 from okr_sync.config.models import KeyResult
+from okr_sync.config.problems import Problem, Severity
 from okr_sync.config.rules import by_name, place_of
-from okr_sync.config.wording import quoted
+from okr_sync.config.wording import advice, quoted
 
 
 def check_renames(key_results: Sequence[Draft[KeyResult]], findings: Findings) -> None:
@@ -49,3 +50,16 @@ def check_renames(key_results: Sequence[Draft[KeyResult]], findings: Findings) -
             if own.first_error is not None:
                 draft.reject(own.first_error)
             findings.include(own, draft.name)
+
+
+def unknown_former_id(key_result: KeyResult, former: Collection[str]) -> Problem:
+    """The warning that `was` names an id without a history; `former` are those that could be meant."""
+    was = str(key_result.was)
+    return Problem(
+        key_result.defined_at,
+        Severity.WARNING,
+        "unknown-former-id",
+        f"`was` says {quoted(was)}, and the warehouse has never had that key result.",
+        advice(was, former, "Mend the id, or remove the line: there is no history to keep."),
+        key_result.key_result_id,
+    )

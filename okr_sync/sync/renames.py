@@ -1,8 +1,7 @@
 """Key results that the files say had another id before (`was`).
 
-Belongs here: having them renamed when a run begins, and what to say of an id that nobody knows. Does
-not belong here: how rows get their new id (warehouse.renames), clashes within the files
-(config.rename_rules).
+Belongs here: having them renamed when a run begins, and finding those that nobody knows. Does not belong
+here: how rows get their new id (warehouse.renames), or what is said of mistakes (config.rename_rules).
 """
 
 from datetime import datetime
@@ -10,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from okr_sync.config.bundle import Bundle
-from okr_sync.config.problems import Problem, Severity
-from okr_sync.config.wording import advice, quoted
+from okr_sync.config.problems import Problem
+from okr_sync.config.rename_rules import unknown_former_id
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.renames import Rename, apply_renames, known_ids
 
@@ -40,16 +39,9 @@ def unknown_former_ids(connection: Connection, bundle: Bundle) -> list[Problem]:
     known = known_ids(connection)
     if not known:
         return []
-    gone = known - bundle.key_results.keys()
+    former = known - bundle.key_results.keys()
     return [
-        Problem(
-            one.defined_at,
-            Severity.WARNING,
-            "unknown-former-id",
-            f"`was` says {quoted(one.was)}, and the warehouse has never had that key result.",
-            advice(one.was, gone, "Mend the id, or remove the line: there is no history to keep."),
-            one.key_result_id,
-        )
+        unknown_former_id(one, former)
         for one in bundle.key_results.values()
         if one.was is not None and one.was not in known
     ]
