@@ -371,6 +371,23 @@ def report(ctx: click.Context, file: Path, folder: Path, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("teams", nargs=-1, metavar="[TEAM]...")
+@click.option("--print", "only_print", is_flag=True, help="Show it and send nothing.")
+@project_option
+@json_option
+@click.pass_context
+def digest(
+    ctx: click.Context, teams: tuple[str, ...], only_print: bool, folder: Path, as_json: bool
+) -> None:
+    """Tell each team of its week: what moved, pace, what needs a decision, what is stale."""
+    if as_json and not only_print:
+        raise UsageError("--json goes with --print.")
+    from okr_sync.commands.digest import run_digest
+
+    ctx.exit(run_digest(folder, teams, only_print=only_print, as_json=as_json))
+
+
+@main.command()
 @click.argument("key_result")
 @click.argument("value", required=False)
 @click.option("--confidence", help="How sure you are, from 1 (a guess) to 10 (certain).")

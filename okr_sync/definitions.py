@@ -19,6 +19,7 @@ from assets.key_results import key_result_assets
 from assets.pipeline import pipeline_assets
 from assets.resources import default_resources
 from assets.sources import source_assets
+from assets.telling import telling
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import load_project
 
@@ -48,7 +49,7 @@ def build_definitions(
         resources={**default_resources(bundle), **(resources or {})},
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(graph, automation(bundle)) if assets else graph
+    return dg.Definitions.merge(graph, automation(bundle), telling(bundle)) if assets else graph
 
 
 @dg.definitions

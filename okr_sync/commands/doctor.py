@@ -28,6 +28,7 @@ from okr_sync.inspect.draft import datasets_of
 from okr_sync.warehouse.address import warehouse_url
 from okr_sync.warehouse.connect import open_warehouse
 from okr_sync.warehouse.reads import last_runs
+from okr_sync.wording import counted
 
 _PACKAGES = (
     "dagster",
@@ -86,6 +87,7 @@ def _findings(bundle: Bundle) -> Iterator[Finding]:
                 "Bind something of it, or take it out of okr_sync.yaml.",
             )
     yield from _warehouse(bundle)
+    yield from _channels(bundle)
     yield from _versions()
 
 
@@ -159,6 +161,25 @@ def _warehouse(bundle: Bundle) -> Iterator[Finding]:
         yield Finding(Level.OK, "last run", text)
     else:
         yield Finding(Level.WARNING, "last run", text, "`okr-sync status` says what failed.")
+
+
+def _channels(bundle: Bundle) -> Iterator[Finding]:
+    tell = bundle.project.tell
+    if tell is None:
+        return
+    for name in dict.fromkeys([tell.url_env, *tell.teams.values(), *tell.owners.values()]):
+        if name is None:
+            continue
+        count = len(os.environ.get(name, "").split())
+        if count:
+            yield Finding(Level.OK, name, f"{counted(count, 'address')} to tell people by")
+        else:
+            yield Finding(
+                Level.WARNING,
+                name,
+                "is not set, so nobody is told on this channel",
+                "Put the channel's addresses into it: docs/how-to/tell-people.md says how.",
+            )
 
 
 def _versions() -> Iterator[Finding]:

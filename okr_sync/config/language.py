@@ -285,6 +285,12 @@ PROJECT: Final = (
         "Numbers that people say: files with check-ins, and how often one is due.",
         default="every 7d, by the command only",
     ),
+    Key(
+        "tell",
+        ref("tell"),
+        "Channels on which people are told of broken key results and of the week.",
+        default="nobody is told",
+    ),
     Key("rules", ref("rules"), "Rules of `check` to tune or to turn off."),
 )
 STATUS: Final = (
@@ -297,6 +303,22 @@ CHECK_INS: Final = (
     Key("every", DURATION, "Without a check-in for so long a number is stale.", default="7d"),
 )
 CHECK_IN_RHYTHM: Final = (Key("every", DURATION, "How often a check-in is due.", True),)
+CHANNELS: Final = {"type": "object", "additionalProperties": ENVIRONMENT}
+TELL: Final = (
+    Key(
+        "url_env", ENVIRONMENT, "The variable with the addresses for whatever has no other channel."
+    ),
+    Key("teams", CHANNELS, "The variable for each team: its digest, and its key results."),
+    Key(
+        "owners", CHANNELS, "The variable for each owner: broken key results that they answer for."
+    ),
+    Key(
+        "digest",
+        {"type": "string"},
+        "When the digest is sent: cron, in the project's time zone.",
+        default="`0 8 * * 1`, Mondays at 8",
+    ),
+)
 WAREHOUSE: Final = (Key("url_env", ENVIRONMENT, "The variable with the warehouse's URL.", True),)
 
 OKR_FILE: Final = (

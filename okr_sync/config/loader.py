@@ -26,6 +26,7 @@ from okr_sync.config.problems import Problem, Severity
 from okr_sync.config.project_files import FileRole, ProjectFiles, read_files
 from okr_sync.config.project_reader import PROJECT_FILE, ProjectReading, read_project
 from okr_sync.config.rule_settings import RuleSettings
+from okr_sync.config.tell_reader import check_teams
 from okr_sync.config.yaml_reader import Node, read_yaml
 from okr_sync.errors import ConfigError
 
@@ -95,6 +96,8 @@ def _inspect(folder: Path, *, is_reviewed: bool) -> Inspection:
     _apply_rules(folder, contents, files, reading, findings)
     if is_reviewed:
         _review(contents, files, reading.rules, findings)
+        teams = {draft.name.partition("/")[0] for draft in contents.objectives}
+        check_teams(reading.told_teams, teams, findings)
     findings.problems = [p for p in findings.problems if not reading.rules.silences(p)]
     problems = tuple(sorted(findings.problems, key=lambda p: (p.position, p.rule, p.message)))
     bundle = _bundle(folder, files, reading, contents, problems)

@@ -392,6 +392,19 @@ class CheckIns(_Shape):
     every: timedelta = timedelta(days=7)
 
 
+class Tell(_Shape):
+    """Who is told, by names of environment variables that hold the addresses of channels.
+
+    `url_env` is the channel of whatever has no other: a broken key result goes to its owners', else
+    its team's; the digest, at the times of the cron expression `digest`, to each team's.
+    """
+
+    url_env: str | None = None
+    teams: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    digest: str = "0 8 * * 1"
+
+
 class Project(_Shape):
     """What `okr_sync.yaml` says. `warehouse_url_env` is None for the default SQLite file."""
 
@@ -407,5 +420,6 @@ class Project(_Shape):
     restated: Decimal = DEFAULT_RESTATED
     status: StatusThresholds = StatusThresholds()
     check_ins: CheckIns = CheckIns()
+    tell: Tell | None = None
     fx: str | None = None
     """The dataset of exchange rates, with the fields date, from, to and rate."""

@@ -21,6 +21,7 @@ from okr_sync.config.models import (
     DEFAULT_RESTATED,
     CheckIns,
     FilesSource,
+    Position,
     Project,
     SqlSource,
     StatusThresholds,
@@ -31,6 +32,7 @@ from okr_sync.config.problems import BadValue
 from okr_sync.config.rule_settings import RuleSettings, read_rules
 from okr_sync.config.secret_scan import SECRET_RULES, check_environment_name, secret_in_file
 from okr_sync.config.source_reader import SECRET_KEYS, Sources, read_sources
+from okr_sync.config.tell_reader import read_tell
 from okr_sync.config.wording import advice, not_supported, quoted
 from okr_sync.config.yaml_reader import MappingNode, Node
 
@@ -63,6 +65,7 @@ class ProjectReading:
     project: Project | None = None
     sources: Sources = field(default_factory=Sources)
     rules: RuleSettings = field(default_factory=RuleSettings)
+    told_teams: dict[str, Position] = field(default_factory=dict)
     defaults: Defaults = field(
         default_factory=lambda: Defaults(
             1, _DEFAULT_SETTLE, _DEFAULT_REVISE, CheckIns().every, DEFAULT_RESTATED
@@ -106,6 +109,7 @@ def read_project(root: Node, findings: Findings) -> ProjectReading:
     reading.sources = read_sources(fields, source_findings)
     reading.sources.fx = _read_fx(fields, reading.sources, source_findings)
     check_ins = read_check_ins(fields, reading.sources, source_findings)
+    tell, reading.told_teams = read_tell(fields, source_findings, parse_schedule)
     fields.finish()
     findings.include(own)
     findings.include(source_findings)
@@ -133,6 +137,7 @@ def read_project(root: Node, findings: Findings) -> ProjectReading:
             restated=reading.defaults.restated,
             status=status,
             check_ins=check_ins,
+            tell=tell,
             fx=reading.sources.fx,
         )
     return reading

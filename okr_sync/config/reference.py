@@ -37,6 +37,7 @@ TABLES: Final[dict[str, tuple[Key, ...]]] = {
     "objective": language.OBJECTIVE,
     "key result": language.KEY_RESULT,
     "check-ins": language.CHECK_INS,
+    "tell": language.TELL,
     "goal": tuple(key for form in language.GOAL_FORMS for key in form),
     "over": language.OVER_FORMS,
 }

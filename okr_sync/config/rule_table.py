@@ -165,6 +165,7 @@ _GOAL_WARNINGS = {
     "window-beyond-retention": "GA4 keeps people for 14 months at most, and `last` looks back further.",
     "unknown-former-id": "`was` names an id that the warehouse has never had.",
     "unknown-objective": "`supports` names an objective that the team doesn't have.",
+    "unknown-team": "`tell` names a team that has no objective.",
     "file-ending": "A file that ends with .yml, which is not read.",
     "linked-folder": "A folder that is a link, which is not read.",
 }

@@ -37,6 +37,7 @@ def project_schema() -> dict[str, Any]:
             },
             "warehouse": _mapping(language.WAREHOUSE),
             "check_ins": _mapping(language.CHECK_INS),
+            "tell": _mapping(language.TELL),
             "status": _mapping(language.STATUS),
             "rules": _rules(),
         }

@@ -16,6 +16,7 @@ class Lock(IntEnum):
     MIGRATION = 1
     PUBLISH = 2
     LEASE = 3
+    TELL = 4
 
 
 def hold(connection: Connection, lock: Lock) -> None:

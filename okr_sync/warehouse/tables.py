@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 from okr_sync.warehouse.types import ExactDecimal, FlagList, UtcDateTime
@@ -361,6 +362,28 @@ value_override = Table(
     Column("until_day", Date, nullable=False),  # inclusive
     Column("recorded_at", UtcDateTime, nullable=False),
     Column("withdrawn_at", UtcDateTime),
+)
+
+# --- private: what people are told, until it is sent and after --------------------------------------
+
+message = Table(
+    "message",
+    metadata,
+    Column("message_id", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),  # broken, mended, digest
+    Column("subject", String(200), nullable=False),  # a key result, a team, or `sync`
+    Column("occasion", String(64), nullable=False),  # what makes it another message
+    Column("channel", String(100), nullable=False),  # the variable that holds the addresses
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("html", Text),
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reached", FlagList, nullable=False),  # which of the channel's addresses have it
+    Column("sent_at", UtcDateTime),
+    Column("error", Text),
+    UniqueConstraint("kind", "subject", "occasion", "channel"),
 )
 
 # --- private: rows of files that are no check-ins --------------------------------------------------

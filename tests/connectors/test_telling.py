@@ -1,0 +1,155 @@
+"""Messages through Apprise to a real mail server and a real HTTP receiver; down, slow to return, secret."""
+
+import email
+import json
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email import policy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from connectors.telling import send_due
+from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.messages import Draft, Kind, queue, waiting
+
+NOW = datetime(2026, 11, 23, 14, tzinfo=UTC)
+SECRET = "s3cr3t-canary"
+
+
+class Mailbox:
+    """Keeps the mails that a server takes."""
+
+    def __init__(self) -> None:
+        self.mails: list[Any] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        """Take a mail."""
+        self.mails.append(email.message_from_bytes(envelope.content, policy=policy.default))
+        return "250 OK"
+
+
+class Hook:
+    """An HTTP receiver that answers with `status` and keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.posts: list[dict[str, Any]] = []
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if hook.status == 200:
+                    hook.posts.append(json.loads(body))
+                self.send_response(hook.status)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """A receiver, stopped after the test."""
+    running = Hook()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
+
+
+@pytest.fixture
+def mailbox() -> Iterator[tuple[Mailbox, int]]:
+    """A mail server and its port."""
+    box = Mailbox()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield box, port
+    controller.stop()
+
+
+def post(
+    warehouse: Warehouse, channel: str = "WEB", html: str | None = "<p>The <b>week</b></p>"
+) -> None:
+    """Queue a message."""
+    draft = Draft(Kind.DIGEST, "web", channel, channel, "web: the week", "The week & more", html)
+    queue(warehouse, lambda told: [draft], NOW)
+
+
+def test_mail_gets_html_and_a_webhook_text(
+    warehouse: Warehouse, hook: Hook, mailbox: tuple[Mailbox, int]
+) -> None:
+    """One channel with two addresses: each has the message in its form, once."""
+    box, port = mailbox
+    mail = f"mailto://127.0.0.1:{port}/?from=okr@example.com&to=web@example.com&mode=insecure"
+    post(warehouse)
+    environ = {"WEB": f"{mail}  json://127.0.0.1:{hook.port}/{SECRET}"}
+    assert send_due(warehouse, environ, NOW) == []
+    assert waiting(warehouse) == []
+    (sent,) = hook.posts
+    assert (sent["title"], sent["message"]) == ("web: the week", "The week & more")
+    (received,) = box.mails
+    assert received["subject"] == "web: the week" and received["to"] == "web@example.com"
+    html = received.get_body(("html",))
+    assert html is not None and "<b>week</b>" in html.get_content()
+    assert send_due(warehouse, environ, NOW + timedelta(days=1)) == []
+    assert (len(hook.posts), len(box.mails)) == (1, 1)
+
+
+def test_a_receiver_that_is_down_gets_the_message_later_and_others_once(
+    warehouse: Warehouse,
+    hook: Hook,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The error names variable and kind, never the address; nobody is told twice meanwhile."""
+    down = Hook()
+    down.status = 503
+    address = f"json://user:{SECRET}@127.0.0.1:{down.port}/{SECRET}?+X-Token={SECRET}"
+    environ = {"WEB": f"json://127.0.0.1:{hook.port}/ {address}"}
+    post(warehouse)
+    with caplog.at_level(logging.DEBUG):
+        (problem,) = send_due(warehouse, environ, NOW)
+    assert problem == (
+        "web: the week: The receiver of json:// is down or refuses the message. (address 2 of WEB)"
+    )
+    (left,) = waiting(warehouse)
+    out, err = capfd.readouterr()
+    assert SECRET not in "".join([problem, caplog.text, out, err, repr(left)])
+    assert (len(hook.posts), left.reached, left.attempts) == (1, ("0",), 1)
+    down.status = 200
+    assert send_due(warehouse, environ, NOW + timedelta(minutes=2)) == []
+    assert (len(hook.posts), len(down.posts), waiting(warehouse)) == (1, 1, [])
+    down.server.shutdown()
+    down.server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("environ", "text"),
+    [
+        ({}, "The environment variable WEB is not set"),
+        ({"WEB": f"hooks.example.com/{SECRET}"}, "no address that can be used"),
+        ({"WEB": f"bogus://{SECRET}"}, "no address that can be used"),
+        ({"WEB": f"json://127.0.0.1:9/{SECRET}"}, "is down or refuses"),
+    ],
+)
+def test_what_can_not_be_reached_is_said_without_secrets(
+    warehouse: Warehouse, environ: dict[str, str], text: str
+) -> None:
+    """A variable that isn't set, an address that is none, a port where nobody listens."""
+    post(warehouse)
+    (problem,) = send_due(warehouse, environ, NOW)
+    assert text in problem and SECRET not in problem
+    assert len(waiting(warehouse)) == 1
