@@ -209,7 +209,10 @@ class CanaryWatch:
 
 def _texts_of(excinfo: Any) -> Iterator[str]:
     """What an expected error and its causes say, as a log of it would show them."""
-    error: BaseException | None = getattr(excinfo, "value", None) if excinfo else None
+    try:
+        error: BaseException | None = getattr(excinfo, "value", None) if excinfo else None
+    except AssertionError:
+        return  # what was expected did not come, which the test says by itself
     while error is not None:
         yield "".join(traceback.format_exception_only(error))
         yield from (value for value in vars(error).values() if isinstance(value, str))

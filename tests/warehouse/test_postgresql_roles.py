@@ -38,7 +38,7 @@ class Roles:
 def roles(postgresql_server: str, postgresql_url: str) -> Iterator[Roles]:
     """A database that was set up as the page says, statement by statement."""
     once, grants, default = re.findall(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    urls = [postgresql_url.replace("//postgres:@", f"//{role}:@") for role in ROLES]
+    urls = [re.sub(r"//postgres:[^@]*@", f"//{role}:@", postgresql_url) for role in ROLES]
     with psycopg.connect(postgresql_url, autocommit=True) as administrator:
         administrator.execute(once)
         try:
