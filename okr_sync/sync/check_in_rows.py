@@ -116,6 +116,8 @@ def check_day(key_result: KeyResult, day: date, today: date) -> date:
 
 
 def _key_result(text: str, manual: Mapping[str, KeyResult], others: Collection[str]) -> KeyResult:
+    renamed = {one.was: name for name, one in manual.items() if one.was is not None}
+    text = renamed.get(text, text)
     same = [name for name in manual if name == text or name.partition("/")[2] == text]
     if text in manual or len(same) == 1:
         return manual[text if text in manual else same[0]]

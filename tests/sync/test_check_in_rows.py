@@ -97,6 +97,15 @@ def test_a_row_that_is_no_check_in_says_why(
     assert text in str(caught.value)
 
 
+def test_a_row_under_an_earlier_id_goes_on() -> None:
+    """A key result that was renamed needs no mending in files that go back."""
+    renamed = {"brand/countries": MANUAL["brand/markets"].model_copy(
+        update={"key_result_id": "brand/countries", "was": "brand/markets"}
+    )}  # fmt: skip
+    found = read_row(GOOD, renamed, (), TODAY)
+    assert found is not None and found.key_result_id == "brand/countries"
+
+
 def test_days_outside_the_cycle() -> None:
     """Those before it belong to an earlier cycle of the same id; those after it can't count."""
     assert read_row({**GOOD, "day": "2025-12-30"}, MANUAL, (), TODAY) is None
