@@ -5,7 +5,7 @@ freeze. Does not belong here: keeping it (warehouse.baselines) or what follows f
 
 The baseline is the metric over the previous cycle by the same binding, as of that cycle's closing
 day, once that is final. Where the source has no value of that time, it is the first final value of
-this cycle. What has been frozen is never measured again.
+this cycle, whichever of its days have been published. What has been frozen is never measured again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,13 +17,14 @@ from sqlalchemy import Connection, select
 
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.cycles import Calendar
-from okr_sync.config.hashes import definition_hash, metric_hash
+from okr_sync.config.hashes import metric_hash
 from okr_sync.config.models import Cycle, KeyResult
 from okr_sync.metrics.dependencies import is_live, with_inputs
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.plan import Plan
-from okr_sync.metrics.spans import Span, closing_day, is_final
+from okr_sync.metrics.spans import Span, closing_day, is_final, spans_for
 from okr_sync.metrics.windows import as_of_instant, resolve_window
+from okr_sync.sync.goals import definition_hashes, goals_of
 from okr_sync.warehouse.baselines import MeasuredBaseline, frozen_baselines
 from okr_sync.warehouse.metric_values import published_measurements
 from okr_sync.warehouse.tables import key_result_history
@@ -34,10 +35,18 @@ class BaselineSpan:
     """The span that a baseline is measured over; `is_past` where it can only be looked up.
 
     A level of a past day can't be measured, but it may have been published when it was today.
+    `instead` are the final days of this cycle, of which the first with a value counts where the span
+    has none; empty for what can only be looked up.
     """
 
     span: Span
     is_past: bool
+    instead: tuple[Span, ...] = ()
+
+    @property
+    def asked(self) -> tuple[Span, ...]:
+        """All that a run has to measure for it."""
+        return () if self.is_past else (self.span, *self.instead)
 
 
 def previous_cycle(cycle: Cycle) -> Cycle:
@@ -88,18 +97,30 @@ def baseline_spans(
         if window is None or not is_final(before, as_of, calendar, now):
             continue
         span = Span(as_of, as_of_instant(as_of, calendar.zone, now), window)
-        found[key_result.key_result_id] = BaselineSpan(span, is_live(bundle.metrics, metric))
+        is_past = is_live(bundle.metrics, metric)
+        instead = () if is_past else _final_spans(bundle, key_result, calendar, now)
+        found[key_result.key_result_id] = BaselineSpan(span, is_past, instead)
     return found
+
+
+def _final_spans(
+    bundle: Bundle, key_result: KeyResult, calendar: Calendar, now: datetime
+) -> tuple[Span, ...]:
+    metric = bundle.metrics[key_result.metric]
+    today = now.astimezone(calendar.zone).date()
+    last = min(today, closing_day(key_result, metric, bundle.metrics))
+    first = key_result.cycle.start
+    days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
+    final = [day for day in days if is_final(key_result, day, calendar, now)]
+    return spans_for(key_result, metric, bundle.metrics, final, calendar, now)
 
 
 def plan_with_baselines(plan: Plan, bundle: Bundle, spans: Mapping[str, BaselineSpan]) -> Plan:
     """The plan, with metrics also asked for the spans of baselines that can be measured."""
     by_metric = {name: dict.fromkeys(asked) for name, asked in plan.by_metric.items()}
     for key_result_id, baseline in spans.items():
-        if not baseline.is_past:
-            name = bundle.key_results[key_result_id].metric
-            for metric in with_inputs(bundle.metrics, [name]):
-                by_metric.setdefault(metric.name, {})[baseline.span] = None
+        for metric in with_inputs(bundle.metrics, [bundle.key_results[key_result_id].metric]):
+            by_metric.setdefault(metric.name, {}).update(dict.fromkeys(baseline.asked))
     return Plan(plan.by_key_result, {name: tuple(asked) for name, asked in by_metric.items()})
 
 
@@ -124,14 +145,13 @@ def find_baseline(
     if before is not None and before.value is not None:
         as_of, value = baseline.span.as_of, before.value
     else:
-        finals = _final_values(connection, bundle, key_result)
-        finals |= {
-            span.as_of: measurement.value
-            for span, measurement in measured.items()
-            if measurement.value is not None
-            and span.as_of >= key_result.cycle.start
-            and is_final(key_result, span.as_of, calendar, now)
+        finals = {
+            span.as_of: one.value
+            for span in baseline.instead
+            if (one := measured.get(span)) is not None and one.value is not None
         }
+        if baseline.is_past:
+            finals = _levels_seen(connection, bundle, key_result, measured, calendar, now)
         if not finals:
             return None
         as_of = min(finals)
@@ -147,9 +167,17 @@ def find_baseline(
     )
 
 
-def _final_values(
-    connection: Connection, bundle: Bundle, key_result: KeyResult
+def _levels_seen(
+    connection: Connection,
+    bundle: Bundle,
+    key_result: KeyResult,
+    measured: Mapping[Span, Measurement],
+    calendar: Calendar,
+    now: datetime,
 ) -> dict[date, Decimal]:
+    """The final values of this cycle's days that runs have looked at, this one included."""
+    goals = goals_of(connection, bundle, [key_result], calendar, now)[key_result.key_result_id]
+    hashes = definition_hashes(bundle, key_result, goals).values()
     history = key_result_history.c
     rows = connection.execute(
         select(history.as_of, history.value).where(
@@ -159,8 +187,14 @@ def _final_values(
             history.is_final,
             history.value.is_not(None),
             history.origin != "override",
-            history.definition_hash
-            == definition_hash(key_result, bundle.metrics[key_result.metric], bundle.metrics),
+            history.definition_hash.in_(hashes),
         )
     )
-    return {as_of: value for as_of, value in rows}
+    seen = {as_of: value for as_of, value in rows}
+    return seen | {
+        span.as_of: one.value
+        for span, one in measured.items()
+        if one.value is not None
+        and span.as_of >= key_result.cycle.start
+        and is_final(key_result, span.as_of, calendar, now)
+    }

@@ -95,7 +95,7 @@ def publish_key_results(
                 with warehouse.read() as connection:
                     own = worth_publishing(connection, key_result, own, own_overrides)
             else:
-                _collect(bundle, key_result, scope, measured, metric_observations)
+                _collect(bundle, key_result, scope, measured, baselines, metric_observations)
         else:
             # What people have set goes on while the source fails; what failed is said beside it.
             failures[name], failure_flags[name] = result.error, result.flags
@@ -173,6 +173,7 @@ def _collect(
     key_result: KeyResult,
     scope: RunScope,
     measured: Mapping[str, Measured],
+    baselines: Mapping[str, MeasuredBaseline],
     into: dict[Any, MetricObservation],
 ) -> None:
     """Add what was measured for a key result: its metric, the inputs of formulas, its baseline."""
@@ -180,7 +181,9 @@ def _collect(
     spans = list(scope.plan.by_key_result.get(name, ()))
     asked = scope.baselines.get(name)
     if asked is not None and not asked.is_past:
-        spans.append(asked.span)
+        frozen = baselines.get(name)
+        spans += [asked.span]
+        spans += [one for one in asked.instead if frozen and one.as_of == frozen.as_of]
     for metric in with_inputs(bundle.metrics, [key_result.metric]):
         for span in spans:
             measurement = measured[metric.name].measurements[span]
