@@ -22,6 +22,7 @@ from okr_sync.commands.previewing import Preview, Published, preview_of
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import load_project
 from okr_sync.config.problems import Problem
+from okr_sync.inspect.definition import Change
 from okr_sync.numbers import show_number, show_percent
 from okr_sync.warehouse.observations import KeyResultObservation
 from okr_sync.warehouse.reads import HistoryRow, jsonable
@@ -186,6 +187,9 @@ def _print_diff(console: Console, preview: Preview) -> None:
         console.print("Nothing has been published of this key result yet.")
         return
     _print_changes(console, preview, published)
+    for step in published.along:
+        console.print(f"Published by another definition from {step.day} on:", markup=False)
+        _print_parts(console, step.parts)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("As of", no_wrap=True)
     for name in ("Published", "Draft", "Change"):
@@ -215,11 +219,16 @@ def _print_changes(console: Console, preview: Preview, published: Published) -> 
         )
     else:
         console.print(f"The definition changed ({short}):")
-        for change in published.changes:
-            console.print(
-                f"  {change.part}: {change.before or 'nothing'} → {change.after or 'nothing'}",
-                markup=False,
-            )
+        _print_parts(console, published.changes)
+
+
+def _print_parts(console: Console, parts: Sequence[Change] | None) -> None:
+    if parts is None:
+        console.print("  what differs can't be read any more")
+        return
+    for part in parts:
+        text = f"  {part.part}: {part.before or 'nothing'} → {part.after or 'nothing'}"
+        console.print(text, markup=False)
 
 
 def _change(then: HistoryRow | None, row: KeyResultObservation) -> Decimal | None:
@@ -281,6 +290,7 @@ def _as_object(preview: Preview, as_diff: bool) -> dict[str, Any]:
     if as_diff:
         found["diff"] = [] if published is None else _diff_objects(preview, published)
         found["changed"] = _changed_objects(published)
+        found["definition_changes"] = [] if published is None else _along_objects(published)
     return found
 
 
@@ -326,4 +336,22 @@ def _changed_objects(published: Published | None) -> list[dict[str, Any]] | None
     return [
         {"part": change.part, "published": change.before, "draft": change.after}
         for change in published.changes
+    ]
+
+
+def _along_objects(published: Published) -> list[dict[str, Any]]:
+    return [
+        {
+            "day": change.day.isoformat(),
+            "before": change.before,
+            "after": change.after,
+            "used_at": jsonable(change.used_at),
+            "parts": None
+            if change.parts is None
+            else [
+                {"part": part.part, "before": part.before, "after": part.after}
+                for part in change.parts
+            ],
+        }
+        for change in published.along
     ]

@@ -23,6 +23,7 @@ from okr_sync.inspect.definition import (
     definition_parts,
     recorded_config,
 )
+from okr_sync.inspect.definition_changes import DefinitionChange, definition_changes
 from okr_sync.inspect.draft import (
     Curve,
     Drafted,
@@ -52,6 +53,8 @@ class Published:
     rows: Mapping[date, HistoryRow]
     changes: Sequence[Change] | None
     """The parts in which the draft differs; None where the published definition isn't known."""
+    along: Sequence[DefinitionChange]
+    """Where the published numbers themselves pass from one definition or goal to another."""
 
 
 @dataclass(frozen=True)
@@ -151,21 +154,20 @@ def _published(
     if not found:
         return None
     row = found[0]
-    latest = {
-        one.as_of: one for one in history(warehouse, row.key_result_id) if one.superseded_at is None
-    }
-    if row.definition_hash == definition_hash_of(bundle, key_result):
-        return Published(row.definition_hash, latest, ())
-    with warehouse.read() as connection:
-        parts = _parts_then(connection, row)
-    if parts is None:
-        return Published(row.definition_hash, latest, None)
 
     def show(number: Decimal | None) -> str:
         return show_number(number, key_result.unit)
 
-    now_parts = definition_parts(bundle, key_result, show)
-    return Published(row.definition_hash, latest, changes(parts, now_parts))
+    holding = [one for one in history(warehouse, row.key_result_id) if one.superseded_at is None]
+    latest = {one.as_of: one for one in holding}
+    parts: Sequence[Change] | None = ()
+    with warehouse.read() as connection:
+        along = definition_changes(connection, row.key_result_id, holding, show)
+        if row.definition_hash != definition_hash_of(bundle, key_result):
+            then = _parts_then(connection, row)
+            now_parts = definition_parts(bundle, key_result, show)
+            parts = None if then is None else changes(then, now_parts)
+    return Published(row.definition_hash, latest, parts, along)
 
 
 def _parts_then(connection: Connection, row: StatusRow) -> dict[str, str] | None:

@@ -57,6 +57,11 @@ def terms_of(key_result: KeyResult) -> Terms:
     return Terms(key_result.goal, key_result.commitment, key_result.pace)
 
 
+def terms_recorded(agreed: AgreedGoal) -> Terms:
+    """What a key result was judged by according to a record of its goal."""
+    return Terms(goal_of(agreed), agreed.commitment, agreed.pace)
+
+
 def judged_by(key_result: KeyResult, terms: Terms) -> KeyResult:
     """The key result with the goal of another day."""
     return key_result.model_copy(
@@ -82,7 +87,7 @@ def goals_of(
             for goal in known.get(one.key_result_id, [])
             if goal.agreed.cycle_start == one.cycle.start
         ]
-        changes = [(goal.agreed.effective_from, _terms(goal.agreed)) for goal in recorded]
+        changes = [(goal.agreed.effective_from, terms_recorded(goal.agreed)) for goal in recorded]
         start = _new_start(one, recorded, today, calendar)
         if start is None:
             found[one.key_result_id] = Goals(tuple(changes))
@@ -123,16 +128,12 @@ def _new_start(
     if not recorded:
         return since or key_result.cycle.start
     last = recorded[-1]
-    if _terms(last.agreed) == terms_of(key_result):
+    if terms_recorded(last.agreed) == terms_of(key_result):
         return None if since in (None, last.agreed.effective_from) else since
     if since is not None:
         return since
     recorded_on = last.recorded_at.astimezone(calendar.zone).date()
     return last.agreed.effective_from if recorded_on == today else today
-
-
-def _terms(agreed: AgreedGoal) -> Terms:
-    return Terms(goal_of(agreed), agreed.commitment, agreed.pace)
 
 
 def _agreed(key_result: KeyResult, start: date, config_hash: str) -> AgreedGoal:

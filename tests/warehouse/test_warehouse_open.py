@@ -24,9 +24,11 @@ from sqlalchemy import Connection, inspect, select, text, update
 from okr_sync.errors import WarehouseError
 from okr_sync.warehouse import migrate
 from okr_sync.warehouse.address import default_url
+from okr_sync.warehouse.audit import violations
 from okr_sync.warehouse.connect import HEAD, VERSION_TABLE, Warehouse, open_warehouse
 from okr_sync.warehouse.migrate import is_known
 from okr_sync.warehouse.reads import history, status
+from okr_sync.warehouse.renames import Rename, apply_renames
 from okr_sync.warehouse.tables import key_result, metadata
 
 CANARY = "s3cr3t-canary"
@@ -289,17 +291,54 @@ def test_a_wrong_password(guarded_url: str) -> None:
     assert caught.value.__cause__ is None
 
 
-def _tables_of_0001(connection: Connection) -> None:
+VERSIONS = [f"{number:04}" for number in range(1, int(HEAD))]
+"""Every earlier version of the tables."""
+
+
+def _tables_of(connection: Connection, version: str) -> None:
     config = Config()
     folder = Path(migrate.__file__).with_name("migrations")
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "0001")
+    command.upgrade(config, version)
 
 
-def test_a_warehouse_of_the_first_version_keeps_its_numbers(warehouse_url: str) -> None:
-    """0002 on a database with data: rows, targets and references stay, and a target may be null."""
+_NUMBERS = (
+    """
+    INSERT INTO sync_run (run_id, started_at, finished_at, status, "trigger", config_hash,
+    key_results_expected, key_results_ok, key_results_failed, key_results_unchanged) VALUES
+    ('r', '2026-02-02T00:00:00.000000+00:00', '2026-02-02T00:01:00.000000+00:00', 'success',
+    'schedule', 'c', 1, 1, 0, 0)
+    """,
+    """
+    INSERT INTO key_result (key_result_id, objective_id, team, cycle, cycle_start, cycle_end, title,
+    metric, target, goal_kind, commitment, family, definition_hash, config_hash, defined_in) VALUES
+    ('t/kr', 't/o', 't', '2026-Q1', '2026-01-01', '2026-03-31', 'Lift it', 'leads', '0.270',
+    'from_to', 'committed', 'funnel', 'd', 'c', 'okrs.yaml:1')
+    """,
+    """
+    INSERT INTO key_result_history (key_result_id, as_of, revision, value, status, is_final, origin,
+    quality, definition_hash, recorded_at, superseded_at, run_id) VALUES
+    ('t/kr', '2026-02-01', 1, '0.123456789012345678901', 'lagging', false, 'backfill', '[]', 'd',
+    '2026-02-01T00:00:00.000000+00:00', '2026-02-02T00:00:00.000000+00:00', 'r'),
+    ('t/kr', '2026-02-01', 2, '0.2', 'lagging', true, 'automatic', '[]', 'd',
+    '2026-02-02T00:00:00.000000+00:00', NULL, 'r')
+    """,
+    """
+    INSERT INTO key_result_current (key_result_id, value, status, freshness, quality, as_of,
+    is_final, measured_at, run_id) VALUES ('t/kr', '0.2', 'lagging', 'fresh', '[]', '2026-02-01',
+    true, '2026-02-02T00:00:00.000000+00:00', 'r')
+    """,
+)
+"""What a warehouse of any version may hold, in the columns that all of them have."""
+
+
+@pytest.fixture(params=VERSIONS)
+def older(request: pytest.FixtureRequest, warehouse_url: str) -> str:
+    """A warehouse of an earlier version, with a run, a key result and two revisions."""
+    version = str(request.param)
+    # The settings of a connection are made here; the tables are made anew as that version had them.
     engine = open_warehouse(warehouse_url).engine
     with engine.begin() as connection:
         for view in inspect(connection).get_view_names():
@@ -308,33 +347,40 @@ def test_a_warehouse_of_the_first_version_keeps_its_numbers(warehouse_url: str) 
             connection.execute(text(f"DROP TABLE {table.name}"))
         connection.execute(text(f"DROP TABLE {VERSION_TABLE}"))
     with engine.begin() as connection:
-        _tables_of_0001(connection)
-        connection.execute(
-            text(
-                "INSERT INTO key_result (key_result_id, objective_id, team, cycle, cycle_start, "
-                "cycle_end, title, metric, target, goal_kind, commitment, family, "
-                "definition_hash, config_hash, defined_in) VALUES ('t/kr', 't/o', 't', '2026-Q1', "
-                "'2026-01-01', '2026-03-31', 'Lift it', 'leads', '0.270', 'from_to', 'committed', "
-                "'funnel', 'd', 'c', 'okrs.yaml:1')"
+        _tables_of(connection, version)
+        for statement in _NUMBERS:
+            connection.execute(text(statement))
+        if version >= "0003":
+            connection.execute(
+                text(
+                    "INSERT INTO lease VALUES ('r', 1, NULL, true)"
+                )  # 0003 gives older runs theirs
             )
-        )
-        connection.execute(
-            text(
-                "INSERT INTO key_result_history (key_result_id, as_of, revision, value, status, "
-                "is_final, origin, quality, definition_hash, recorded_at, run_id) VALUES "
-                "('t/kr', '2026-02-01', 1, '0.2', 'lagging', true, 'automatic', '[]', 'd', "
-                "'2026-02-02T00:00:00.000000+00:00', 'r')"
-            )
-        )
     engine.dispose()
+    return warehouse_url
+
+
+def test_a_warehouse_of_any_earlier_version_keeps_its_numbers(older: str) -> None:
+    """Rows, digits, revisions and references survive every migration, and can be renamed and read."""
     with pytest.raises(WarehouseError, match="older okr-sync"):
-        open_warehouse(warehouse_url, migrate=False)
-    warehouse = open_warehouse(warehouse_url)
+        open_warehouse(older, migrate=False)
+    warehouse = open_warehouse(older)
     with warehouse.write() as connection:
         assert connection.scalars(select(key_result.c.target)).all() == [Decimal("0.270")]
         connection.execute(update(key_result).values(target=None))
-    (row,) = history(warehouse, "t/kr")
-    assert (row.value, row.as_of.isoformat()) == (Decimal("0.2"), "2026-02-01")
+        assert violations(connection) == []
+    first, second = history(warehouse, "t/kr")
+    assert (first.value, str(first.as_of)) == (Decimal("0.123456789012345678901"), "2026-02-01")
+    assert (first.superseded_at, second.value) == (second.recorded_at, Decimal("0.2"))
+    # What can be told of numbers from before causes were kept is told.
+    assert (first.cause, second.cause) in [("backfill", None), (None, None)]
     (current,) = status(warehouse, now=datetime.now(UTC))
-    assert (current.target, current.title) == (None, "Lift it")
+    assert (current.target, current.title, current.value) == (None, "Lift it", Decimal("0.2"))
+    at = datetime.now(UTC)
+    renames = [Rename("t/kr", "t/other")]
+    assert apply_renames(warehouse, renames, renamed_at=at, config_hash="c") == renames
+    assert len(history(warehouse, "t/other")) == 2
+    known = text("SELECT count(*) FROM key_result_as_known WHERE key_result_id = 't/other'")
+    with warehouse.read() as connection:
+        assert connection.scalar(known) == 2
     warehouse.close()
