@@ -1,4 +1,4 @@
-"""Resources: the warehouse, the connectors, the clock and the reporter that the steps are given.
+"""Resources: the warehouse, connectors, clock, reporter and retries that the steps are given.
 
 Belongs here: how a run gets at what it works with, so that a test or an operator can put another in
 its place. Does not belong here: what is done with them (steps).
@@ -7,6 +7,7 @@ its place. Does not belong here: what is done with them (steps).
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,23 @@ class Clock:
         return self._fixed_at or datetime.now(UTC)
 
 
+@dataclass(frozen=True)
+class StepRetries:
+    """How often a step whose source failed for the moment is tried again in the same run, and when.
+
+    Only what may pass by itself is tried again: a time-out, a server's trouble. The first wait is
+    `wait_seconds`, each next one twice as long. Connectors have tried each request several times before,
+    so whoever waits for a command is told at once; runs of Dagster's own have the time.
+    """
+
+    most: int = 0
+    wait_seconds: float = 60.0
+
+    def wait(self, retries_made: int) -> float:
+        """Seconds before the next try."""
+        return self.wait_seconds * 2.0**retries_made
+
+
 class Reporter:
     """Tells people who watch how a run goes; this one is silent, for runs that nobody watches."""
 
@@ -100,4 +118,5 @@ def default_resources(bundle: Bundle) -> dict[str, object]:
         "connectors": Connectors(bundle.folder),
         "clock": Clock(),
         "reporter": Reporter(),
+        "retries": StepRetries(),
     }

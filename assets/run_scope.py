@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 import dagster as dg
 
-from assets.keys import TRIGGER_TAG, key_result_key
+from assets.keys import RANGE_END_TAG, RANGE_START_TAG, TRIGGER_TAG, key_result_key
 from okr_sync.config.bundle import Bundle
 from okr_sync.metrics.plan import make_plan
 from okr_sync.sync.baselines import baseline_spans, plan_with_baselines
@@ -21,12 +21,29 @@ from okr_sync.sync.scope import RunScope
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.lease import resume
 from okr_sync.warehouse.reads import find_run
-from okr_sync.warehouse.runs import mark_dead_runs, record_config_version, start_run
+from okr_sync.warehouse.runs import (
+    mark_dead_runs,
+    record_config_version,
+    report_step,
+    start_run,
+)
 
 _PARTITION = "dagster/partition"
-_RANGE_START = "dagster/asset_partition_range_start"
-_RANGE_END = "dagster/asset_partition_range_end"
+_RETRY_STEP_FAILURES = "dagster/retry_on_asset_or_op_failure"
 _SCHEDULE = "dagster/schedule_name"
+
+
+def begin_step(
+    context: dg.AssetExecutionContext, bundle: Bundle, warehouse: Warehouse, clock_now: datetime
+) -> RunScope:
+    """The scope of the run that a step belongs to, which is kept from being run again for its failures.
+
+    What a later try may mend is tried again within the step (sources). What is left needs a person: a
+    token, a scope, a binding. A run whose process died is still started again, where the instance says so.
+    """
+    if context.run.tags.get(_RETRY_STEP_FAILURES) != "false":
+        context.instance.add_run_tags(context.run.run_id, {_RETRY_STEP_FAILURES: "false"})
+    return open_run(context.run, bundle, warehouse, clock_now)
 
 
 def open_run(
@@ -35,13 +52,14 @@ def open_run(
     """The scope of a Dagster run; its first step also records that it began.
 
     A run over everything also tells readers which key results the project can't run any more: those
-    that are quarantined become `failed`, those that are gone are retired.
+    that are quarantined become `failed`, those that are gone are retired. Raises dg.Failure for a day
+    that has not begun.
     """
     chosen = _chosen_key_results(run, bundle)
     known = find_run(warehouse, run.run_id)
     now = known.started_at if known else clock_now
     calendar = calendar_of(bundle.project)
-    days = _days_of(run.tags, now.astimezone(calendar.zone).date())
+    days = _days_of(run.tags, now.astimezone(calendar.zone).date(), bundle.project.time_zone)
     if known is None:
         # Before anything is looked up by the new ids, and before this run has its place among others.
         rename_key_results(warehouse, bundle, now)
@@ -54,7 +72,9 @@ def open_run(
         baselines = baseline_spans(connection, bundle, concerned, calendar, now)
     plan = plan_with_baselines(plan, bundle, baselines)
     if known is None:
-        _record_start(run, bundle, warehouse, chosen, len(due), now)
+        _record_start(
+            run, bundle, warehouse, chosen, len(due) if _publishes(run, bundle) else 0, now
+        )
     else:
         resume(warehouse, run.run_id)
     origin = "backfill" if days.is_backfill else "automatic"
@@ -92,6 +112,39 @@ def _record_start(
         publish_quarantined(warehouse, bundle, failures, run.run_id, now)
 
 
+def ended_step(
+    context: dg.AssetExecutionContext,
+    bundle: Bundle,
+    warehouse: Warehouse,
+    clock_now: datetime,
+    error: str | None = None,
+) -> None:
+    """Note that a step has done its work; the last one of a run without key results ends that run.
+
+    A run with key results ends with the publish of the last of them.
+    """
+    run = context.run
+    if _publishes(run, bundle):
+        return
+    plan = context.instance.get_execution_plan_snapshot(str(run.execution_plan_snapshot_id))
+    report_step(
+        warehouse,
+        run.run_id,
+        step=context.op_execution_context.get_step_execution_context().step.key,
+        steps=len(plan.step_keys_to_execute),
+        finished_at=clock_now,
+        error=error,
+    )
+
+
+def _publishes(run: dg.DagsterRun, bundle: Bundle) -> bool:
+    """Whether a run is about key results, and not only about what they hang on."""
+    selection = run.asset_selection
+    return not selection or any(
+        key_result_key(one) in selection for one in bundle.key_results.values()
+    )
+
+
 def _chosen_key_results(run: dg.DagsterRun, bundle: Bundle) -> Sequence[str]:
     """The key results that a run is about: those selected, or all when only upstreams are."""
     selection = run.asset_selection
@@ -111,11 +164,18 @@ def _trigger(run: dg.DagsterRun) -> str:
     return "schedule" if _SCHEDULE in run.tags else "dagster"
 
 
-def _days_of(tags: Mapping[str, str], today: date) -> RunDays:
+def _days_of(tags: Mapping[str, str], today: date, time_zone: str) -> RunDays:
+    days = RunDays((today,))
     if _PARTITION in tags:
-        return RunDays((date.fromisoformat(tags[_PARTITION]),))
-    if _RANGE_START in tags:
-        first, last = (date.fromisoformat(tags[tag]) for tag in (_RANGE_START, _RANGE_END))
-        days = tuple(first + timedelta(days=i) for i in range((last - first).days + 1))
-        return RunDays(days, is_backfill=True)
-    return RunDays((today,))
+        days = RunDays((date.fromisoformat(tags[_PARTITION]),))
+    elif RANGE_START_TAG in tags:
+        first, last = (date.fromisoformat(tags[tag]) for tag in (RANGE_START_TAG, RANGE_END_TAG))
+        range_ = tuple(first + timedelta(days=i) for i in range((last - first).days + 1))
+        days = RunDays(range_, is_backfill=True)
+    if max(days.days) > today:
+        # Dagster's daemon and this machine may disagree about what day it is.
+        raise dg.Failure(
+            f"{max(days.days)} has not begun in {time_zone}: today is {today}. Nothing was done.",
+            allow_retries=False,
+        )
+    return days

@@ -46,6 +46,9 @@ class PullResult:
     warnings: tuple[str, ...] = ()
     """What people should know of a pull that is complete, a sentence each."""
     is_transient: bool = False
+    """Whether a later run may succeed where this pull failed."""
+    is_deferred: bool = False
+    """Whether only a later run may: trying again at once would waste what is left of a quota."""
 
 
 class Connector(Protocol[NeedT_contra]):

@@ -87,6 +87,11 @@ def resolve_endpoint(kind: str, configured: str | None, environ: Mapping[str, st
     return _DEFAULTS[kind]
 
 
+def is_elsewhere(kind: str, configured: str | None, environ: Mapping[str, str]) -> bool:
+    """Whether the requests of a source of this kind go to another address than the vendor's own."""
+    return configured is not None or bool(environ.get(_VARIABLES[kind], "").strip())
+
+
 def _checked(kind: str, text: str, written_in: str) -> Endpoint:
     # The text is not repeated in errors: somebody may have put a password into it.
     wanted = " or ".join(f"{scheme}://host:port" for scheme in _SCHEMES[kind])

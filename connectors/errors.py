@@ -13,7 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from okr_sync.errors import InvalidRequestError, SourceError, TransientSourceError
+from okr_sync.errors import (
+    DeferredSourceError,
+    InvalidRequestError,
+    SourceError,
+    TransientSourceError,
+)
 
 _INVALID = frozenset({400, 404, 409, 410, 414, 422})
 
@@ -258,6 +263,13 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+_ERRORS: dict[Action, type[SourceError]] = {
+    Action.RETRY: TransientSourceError,
+    Action.DEFER: DeferredSourceError,
+    Action.STOP: SourceError,
+}
+
+
 def rule_for(refusal: Refusal) -> Rule:
     """The row of the table that applies."""
     return next(rule for rule in RULES if rule.applies(refusal))
@@ -266,7 +278,8 @@ def rule_for(refusal: Refusal) -> Rule:
 def source_error(refusal: Refusal) -> SourceError:
     """The exception to raise (`raise source_error(refusal) from cause`).
 
-    A `TransientSourceError` where a later run may succeed, else a `SourceError`.
+    A `TransientSourceError` where another try may succeed, a `DeferredSourceError` where only a later
+    run may, else a `SourceError`.
     """
     rule = rule_for(refusal)
     names = ", ".join(refusal.names) or "that the request needs"
@@ -281,9 +294,7 @@ def source_error(refusal: Refusal) -> SourceError:
     )
     text = f"Source {refusal.source}: {filled}"
     detail = f"status={refusal.status} reason={refusal.reason} message={refusal.message}"
-    kind = SourceError if rule.action is Action.STOP else TransientSourceError
-    if refusal.status in _INVALID:
-        kind = InvalidRequestError
+    kind = InvalidRequestError if refusal.status in _INVALID else _ERRORS[rule.action]
     return kind(text, detail)
 
 

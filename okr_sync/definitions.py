@@ -5,6 +5,7 @@ here: any of them (assets).
 """
 
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,9 @@ from typing import Any
 import dagster as dg
 
 from assets.automation import automation
-from assets.conversion import conversion_assets
-from assets.engagement import engagement_assets
-from assets.funnel import funnel_assets
-from assets.key_results import key_result_assets
-from assets.pipeline import pipeline_assets
-from assets.resources import default_resources
+from assets.resources import StepRetries, default_resources
 from assets.sources import source_assets
+from assets.steps import measuring_steps
 from assets.telling import telling
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import load_project
@@ -31,28 +28,27 @@ def build_definitions(
 ) -> dg.Definitions:
     """The definitions of a project, given loaded or as its folder.
 
-    `resources` replaces resources by name (warehouse, connectors, clock, reporter). A project
+    `resources` replaces resources by name (warehouse, connectors, clock, reporter, retries). A project
     without a usable key result has no assets, and so neither job nor schedule.
     """
     bundle = load_project(config) if isinstance(config, Path) else config
-    families = [
-        family(bundle)
-        for family in (conversion_assets, funnel_assets, pipeline_assets, engagement_assets)
-    ]
-    assets = [
-        *source_assets(bundle),
-        *(family for family in families if family is not None),
-        *key_result_assets(bundle),
-    ]
-    graph = dg.Definitions(
-        assets=assets,
-        resources={**default_resources(bundle), **(resources or {})},
-        executor=dg.in_process_executor,
+    with warnings.catch_warnings():
+        # Links to the defining files are a beta feature of Dagster's; nothing a user could mend.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        assets = [*source_assets(bundle), *measuring_steps(bundle)]
+    given = {**default_resources(bundle), **(resources or {})}
+    graph = dg.Definitions(assets=assets, resources=given, executor=dg.in_process_executor)
+    return (
+        dg.Definitions.merge(graph, automation(bundle, given), telling(bundle)) if assets else graph
     )
-    return dg.Definitions.merge(graph, automation(bundle), telling(bundle)) if assets else graph
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The definitions of the project that OKR_SYNC_PROJECT names, or of the working directory."""
-    return build_definitions(Path(os.environ.get(PROJECT_VARIABLE, ".")))
+    """The definitions of the project that OKR_SYNC_PROJECT names, or of the working directory.
+
+    They are for Dagster's own processes, whose runs nobody waits for: a source that fails for the moment
+    is tried again twice.
+    """
+    folder = Path(os.environ.get(PROJECT_VARIABLE, "."))
+    return build_definitions(folder, {"retries": StepRetries(most=2)})

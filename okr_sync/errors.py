@@ -38,6 +38,10 @@ class TransientSourceError(SourceError):
     """A source failed in a way that a later run may not meet again (429, 5xx, time-out)."""
 
 
+class DeferredSourceError(TransientSourceError):
+    """A source failed in a way that only time mends: trying again in the same run wastes its quota."""
+
+
 class IncompletePullError(TransientSourceError):
     """A pull couldn't prove that it had read everything, so nothing of it is published."""
 

@@ -61,6 +61,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="kill syncs and migrations at every boundary, also where many are alike",
     )
     parser.addoption(
+        "--save-pictures",
+        action="store_true",
+        help="save the pages that the browser's tests open as the pictures of docs/",
+    )
+    parser.addoption(
         "--simulation-seeds",
         type=int,
         default=1000,

@@ -21,7 +21,7 @@ from connectors.ga4.requests import series_reports, window_reports
 from connectors.ga4.rows import Answer
 from connectors.ga4.totals import window_figures
 from okr_sync.config.models import Ga4Source
-from okr_sync.errors import SourceError, TransientSourceError
+from okr_sync.errors import DeferredSourceError, SourceError, TransientSourceError
 from okr_sync.metrics.needs import ReportsNeed
 from okr_sync.metrics.windows import local_midnight
 from okr_sync.warehouse.connect import Warehouse
@@ -126,6 +126,7 @@ class Ga4Connector:
             quota=self._calls.quota,
             error=error.user_text,
             is_transient=isinstance(error, TransientSourceError),
+            is_deferred=isinstance(error, DeferredSourceError),
         )
 
     def _store(

@@ -20,7 +20,7 @@ from connectors.hubspot.remembered import account_of, schema_of
 from connectors.hubspot.schema import StaleSchemaError
 from connectors.hubspot.transport import ClientSettings, Transport
 from okr_sync.config.models import HubSpotSource
-from okr_sync.errors import SourceError, TransientSourceError
+from okr_sync.errors import DeferredSourceError, SourceError, TransientSourceError
 from okr_sync.metrics.needs import RecordsNeed
 from okr_sync.warehouse.connect import Warehouse
 
@@ -82,6 +82,7 @@ class HubSpotConnector:
             quota=dict(transport.quota) if transport else {},
             error=error.user_text if error else None,
             is_transient=isinstance(error, TransientSourceError),
+            is_deferred=isinstance(error, DeferredSourceError),
         )
 
     def close(self) -> None:

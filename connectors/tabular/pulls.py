@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.base import PullResult
-from okr_sync.errors import SourceError, TransientSourceError
+from okr_sync.errors import DeferredSourceError, SourceError, TransientSourceError
 
 
 @dataclass
@@ -45,4 +45,5 @@ def report_pull(
         error=error.user_text if error else None,
         warnings=done.warnings if error is None else (),
         is_transient=isinstance(error, TransientSourceError),
+        is_deferred=isinstance(error, DeferredSourceError),
     )

@@ -21,6 +21,7 @@ from okr_sync.commands.console import output
 from okr_sync.commands.explaining import explanation_lines
 from okr_sync.commands.project_warehouse import opened
 from okr_sync.commands.records import RecordRow, record_rows, write_csv
+from okr_sync.commands.status import check_object
 from okr_sync.inspect.definition import definition_parts
 from okr_sync.inspect.explanation import Explanation, explain
 from okr_sync.numbers import show_number
@@ -124,6 +125,7 @@ def _as_object(found: Explanation, rows: list[RecordRow] | None) -> dict[str, An
         "inputs": [_plain(one) for one in found.inputs],
         "groups": [_plain(one) for one in found.groups],
         "check_ins": [_plain(one) for one in found.check_ins],
+        "checks": [check_object(one) for one in found.checks],
         "override": None if found.override is None else _plain(found.override),
         "version": __version__,
         "lines": [list(line) for line in explanation_lines(found, __version__)],

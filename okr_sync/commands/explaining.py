@@ -40,6 +40,11 @@ def explanation_lines(found: Explanation, version: str) -> Lines:
     lines += [("Arithmetic", text) for text in _arithmetic(found)]
     refused = weighing(found.key_result.quality, Weight.REFUSED)
     lines += [("Notes", f"{flag}: {flag_in_words(flag)}") for flag in (*row.quality, *refused)]
+    lines += [
+        ("Checks", f"{one.result.subject}, {one.result.check}: {one.result.message}")
+        for one in found.checks
+        if one.result.message != found.key_result.error
+    ]
     lines += [("Definition", text) for text in _definition(found)]
     lines += [("Goals", text) for text in goal_lines(found.goals, unit)]
     if found.span is not None and found.definition is not None:

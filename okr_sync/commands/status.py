@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -15,13 +16,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from okr_sync.checks.failing import failing_checks
+from okr_sync.checks.results import CheckSeverity
 from okr_sync.commands.choose import choose_measured
 from okr_sync.commands.console import is_narrow, output
 from okr_sync.commands.project_warehouse import end_of_day, opened
 from okr_sync.config.bundle import Bundle
 from okr_sync.numbers import show_number, show_percent
+from okr_sync.warehouse.check_results import RecordedCheck
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.reads import StatusRow, status, to_jsonable
+from okr_sync.warehouse.reads import StatusRow, jsonable, status, to_jsonable
 
 _COLOURS = {
     "exceeding": "bold green",
@@ -58,13 +62,23 @@ def run_status(
             rows = [row for row in rows if row.key_result_id in chosen]
             unpublished = {name: text for name, text in unpublished.items() if name in chosen}
         if as_json:
-            click.echo(json.dumps([to_jsonable(row) for row in rows], indent=2))
+            names = [row.key_result_id for row in rows]
+            # What fails now says nothing of what was known on another day.
+            checks = failing_checks(warehouse, bundle, names) if known_at is None else {}
+            objects = [
+                to_jsonable(row)
+                | {"checks": [check_object(one) for one in checks.get(row.key_result_id, ())]}
+                for row in rows
+            ]
+            click.echo(json.dumps(objects, indent=2))
             for name, text in unpublished.items():
                 click.echo(f"{name}: {text}", err=True)
         elif as_known_on is not None and not rows:
             click.echo(f"Nothing was known yet at the end of {as_known_on}.")
         else:
             show_status(output(), rows, warehouse, bundle, unpublished)
+            if known_at is None:
+                show_failing_checks(output(), rows, warehouse, bundle)
     return 1 if unpublished or any(row.error for row in rows) else 0
 
 
@@ -94,6 +108,34 @@ def show_status(
     for key_result_id, text in unpublished.items():
         console.print(Text(f"{key_result_id}: {text}", style="red"))
     console.print(Text(f"Warehouse: {warehouse.label}", style="dim"))
+
+
+def show_failing_checks(
+    console: Console, rows: Sequence[StatusRow], warehouse: Warehouse, bundle: Bundle
+) -> None:
+    """Print what failing checks say of the key results shown, each once, unless it was said already."""
+    said = {row.error for row in rows}
+    failing = failing_checks(warehouse, bundle, [row.key_result_id for row in rows])
+    for one in dict.fromkeys(check for checks in failing.values() for check in checks):
+        result = one.result
+        if result.message not in said:
+            style = "red" if result.severity is CheckSeverity.ERROR else "yellow"
+            text = f"{result.subject}, check {result.check}: {result.message}"
+            console.print(Text(text, style=style))
+
+
+def check_object(one: RecordedCheck) -> dict[str, Any]:
+    """A failing check as JSON-able data."""
+    result = one.result
+    return {
+        "subject_kind": result.subject_kind.value,
+        "subject": result.subject,
+        "check": result.check.value,
+        "severity": result.severity.value,
+        "is_blocking": result.is_blocking,
+        "message": result.message,
+        "since": jsonable(one.recorded_at),
+    }
 
 
 def _table(rows: Sequence[StatusRow], bundle: Bundle, narrow: bool) -> Table:

@@ -15,7 +15,7 @@ import click
 import dagster as dg
 from rich.console import Console
 
-from assets.keys import SYNC_JOB, TRIGGER_TAG
+from assets.keys import RANGE_END_TAG, RANGE_START_TAG, SYNC_JOB, TRIGGER_TAG
 from assets.project import as_of_days, upstream_keys
 from assets.resources import Reporter
 from okr_sync.commands.choose import choose_key_results
@@ -30,9 +30,6 @@ from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.reads import RunRow, find_run, status
 from okr_sync.warehouse.runs import finish_run
 from okr_sync.wording import counted
-
-_RANGE_START = "dagster/asset_partition_range_start"
-_RANGE_END = "dagster/asset_partition_range_end"
 
 
 class ConsoleReporter(Reporter):
@@ -117,7 +114,7 @@ def _execute(
         job = build_definitions(bundle, {"reporter": reporter}).resolve_job_def(SYNC_JOB)
     tags = {TRIGGER_TAG: "backfill" if is_backfill else "manual"}
     if is_backfill:
-        tags |= {_RANGE_START: first.isoformat(), _RANGE_END: last.isoformat()}
+        tags |= {RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()}
     with _instance() as instance:
         result = job.execute_in_process(
             instance=instance,

@@ -145,6 +145,14 @@ def _parse_target(text: str) -> Decimal:
 
 
 def _read_between(fields: Fields) -> Goal | None:
+    ends = read_ends(fields)
+    if ends is None:
+        return None
+    return Goal(kind=GoalKind.BETWEEN, target=ends[1], low=ends[0], high=ends[1])
+
+
+def read_ends(fields: Fields) -> tuple[Decimal, Decimal] | None:
+    """The two numbers of `between`, the smaller one first; None, with findings, where they aren't."""
     items = fields.items("between", "the two ends")
     if not items:
         return None
@@ -166,7 +174,7 @@ def _read_between(fields: Fields) -> Goal | None:
             "Write {between: [10, 20]}.",
         )
         return None
-    return Goal(kind=GoalKind.BETWEEN, target=ends[1], low=ends[0], high=ends[1])
+    return ends[0], ends[1]
 
 
 def read_over(node: Node, findings: Findings) -> Over:

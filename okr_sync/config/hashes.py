@@ -23,9 +23,10 @@ from okr_sync.config.models import (
 )
 from okr_sync.config.where import Where
 
-# What names or describes a metric, the family, which only groups it, and where a query stands.
+# What names or describes a metric, the family, which only groups it, where a query stands, and what
+# its number is only held against.
 _NOT_OF_THE_NUMBER = frozenset(
-    ("name", "description", "family", "unit", "owner", "tags", "file", "key_result_id")
+    ("name", "description", "family", "unit", "owner", "tags", "file", "key_result_id", "plausible")
 )
 
 

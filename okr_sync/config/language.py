@@ -62,6 +62,12 @@ COMMON: Final = (
     Key("unit", {"type": "string", "maxLength": 40}, "`percent`, a currency, or any word."),
     Key("owner", TEXT, "Who answers for it."),
     Key("tags", TEXTS, "Words to find it by."),
+    Key(
+        "plausible",
+        ref("plausible"),
+        "The numbers that can be right. One beyond is not published.",
+        default="what is learnt from the history, which only warns",
+    ),
 )
 OF_RECORDS: Final = (
     Key("where", ref("where"), "Only records that meet it."),
@@ -353,6 +359,7 @@ KEY_RESULT: Final = (
     Key("indicator", word("leading", "lagging"), "Whether it moves before or after the result."),
     Key("pace", word("linear", "none"), "Whether progress is expected to follow the calendar.", default="linear"),
     Key("shared_with", TEXTS, "Other teams that answer for it too."),
+    Key("plausible", ref("plausible"), "As for a metric.", default="the metric's"),
     Key("settle", DURATION, "As in the project file.", default="the project's"),
     Key("revise", DURATION, "As in the project file.", default="the project's"),
     Key("restated", NUMBER, "As in the project file.", default="the project's"),
@@ -369,6 +376,11 @@ GOAL_FORMS: Final = (
     (Key("between", {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}, "Met within these two.", True),),
 )  # fmt: skip
 _PERIOD = word("week", "month", "quarter", "year")
+PLAUSIBLE: Final = (
+    Key("at_least", NUMBER, "Nothing below it can be right."),
+    Key("at_most", NUMBER, "Nothing above it can be right."),
+    Key("between", {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}, "Both ends at once."),
+)  # fmt: skip
 OVER_FORMS: Final = (
     Key("last", DURATION, "The days that end with the as-of day."),
     Key("to_date", _PERIOD, "From the period's start to the as-of day."),

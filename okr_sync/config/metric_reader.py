@@ -6,6 +6,7 @@ here: names used twice and who uses a metric (rules), numbers and filters (numbe
 
 from typing import Any
 
+from okr_sync.config.bounds_reader import read_plausible
 from okr_sync.config.datasets import Dataset, default_family, find_dataset
 from okr_sync.config.fields import Fields, shape
 from okr_sync.config.findings import Draft, Findings
@@ -282,6 +283,7 @@ def _common(fields: Fields, name: str, family: Family) -> dict[str, Any]:
         "unit": fields.unit(),
         "owner": fields.text("owner"),
         "tags": fields.texts("tags"),
+        "plausible": read_plausible(fields),
     }
 
 

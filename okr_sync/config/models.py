@@ -62,6 +62,17 @@ class Pool(StrEnum):
     MEAN = "mean"
 
 
+class Bounds(_Shape):
+    """`plausible`: the numbers that can be right; an end that is None is open."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+    def hold(self, value: Decimal) -> bool:
+        """Whether a number lies within, the ends included."""
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
 class Metric(_Shape):
     """What every kind of metric has."""
 
@@ -73,6 +84,7 @@ class Metric(_Shape):
     unit: str | None = None
     owner: str | None = None
     tags: tuple[str, ...] = ()
+    plausible: Bounds | None = None
 
 
 class DatasetMetric(Metric):
@@ -286,6 +298,7 @@ class KeyResult(_Shape):
     indicator: str | None = None  # "leading" or "lagging"
     pace: str = "linear"  # or "none": no expectation while the cycle runs
     shared_with: tuple[str, ...] = ()
+    plausible: Bounds | None = None  # None: the metric's
     settle: timedelta
     revise: timedelta
     check_in_every: timedelta | None = None

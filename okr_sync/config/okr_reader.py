@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
+from okr_sync.config.bounds_reader import read_plausible
 from okr_sync.config.check_in_reader import check_manual, read_check_in_rhythm
 from okr_sync.config.fields import Fields, shape
 from okr_sync.config.findings import Draft, Findings
@@ -231,6 +232,7 @@ def _read_key_result(
     indicator = fields.choice("indicator", ("leading", "lagging"))
     pace = fields.choice("pace", ("linear", "none"))
     shared_with = fields.texts("shared_with", check_id)
+    plausible = read_plausible(fields)
     settle = fields.duration("settle")
     revise = fields.duration("revise")
     restated = fields.parsed("restated", parse_restated)
@@ -274,6 +276,7 @@ def _read_key_result(
         indicator=indicator,
         pace=pace or "linear",
         shared_with=shared_with,
+        plausible=plausible,
         settle=place.defaults.settle if settle is None else settle,
         revise=place.defaults.revise if revise is None else revise,
         check_in_every=check_in_every,

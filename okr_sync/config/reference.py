@@ -38,6 +38,7 @@ TABLES: Final[dict[str, tuple[Key, ...]]] = {
     "key result": language.KEY_RESULT,
     "check-ins": language.CHECK_INS,
     "tell": language.TELL,
+    "plausible": language.PLAUSIBLE,
     "goal": tuple(key for form in language.GOAL_FORMS for key in form),
     "over": language.OVER_FORMS,
 }

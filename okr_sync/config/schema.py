@@ -116,6 +116,7 @@ def _shared() -> dict[str, Schema]:
     return {
         "number": {"type": ["number", "string"]},
         "duration": {"type": "string", "pattern": f"^[0-9]{{1,9}} ?{unit}$"},
+        "plausible": _mapping(language.PLAUSIBLE) | {"minProperties": 1},
     }
 
 

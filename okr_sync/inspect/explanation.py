@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from okr_sync.checks.failing import failing_checks
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import FormulaMetric, KeyResult
 from okr_sync.errors import OkrSyncError, SourceError, UsageError
@@ -24,6 +25,7 @@ from okr_sync.sync.goals import definition_hashes, goals_of, judged_by, terms_of
 from okr_sync.sync.observe import calendar_of
 from okr_sync.warehouse.baselines import MeasuredBaseline, frozen_baselines
 from okr_sync.warehouse.check_ins import CheckIn, check_ins_of
+from okr_sync.warehouse.check_results import RecordedCheck
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.goals import RecordedGoal, recorded_goals
 from okr_sync.warehouse.metric_values import published_measurements
@@ -104,6 +106,8 @@ class Explanation:
     goals: Sequence[RecordedGoal]
     inputs: Sequence[Input]
     groups: Sequence[GroupFigure]
+    checks: Sequence[RecordedCheck]
+    """Those that fail now, of the key result and of all that it rests on."""
 
     @property
     def key_result_is_manual(self) -> bool:
@@ -161,6 +165,7 @@ def explain(
         goals=goals,
         inputs=inputs,
         groups=groups,
+        checks=failing_checks(warehouse, bundle, [key_result_id]).get(key_result_id, []),
     )
 
 

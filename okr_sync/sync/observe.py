@@ -26,6 +26,9 @@ from okr_sync.warehouse.check_ins import MANUAL, CheckIn
 from okr_sync.warehouse.observations import KeyResultObservation, KeyResultRow, ObjectiveRow
 from okr_sync.warehouse.overrides import OVERRIDE, Override, override_on
 
+_FORTNIGHT = timedelta(days=14)
+_MOST_TICKS = 400  # a schedule by the minute need not be followed for a fortnight
+
 
 def calendar_of(project: Project) -> Calendar:
     """What a project says of time."""
@@ -138,6 +141,20 @@ def stale_after(
     ticks = CronSim(bundle.project.schedule, now.astimezone(calendar.zone))
     next(ticks)
     return next(ticks).astimezone(UTC)
+
+
+def longest_pause(project: Project, calendar: Calendar, now: datetime) -> timedelta:
+    """How old a number may get by the schedule before it has missed a run: two ticks, at their widest.
+
+    It is looked for over the next fortnight, which has every weekday twice, and at least three ticks.
+    """
+    ticks = CronSim(project.schedule, now.astimezone(calendar.zone))
+    times = [next(ticks) for _ in range(3)]
+    while times[-1] - times[0] < _FORTNIGHT and len(times) < _MOST_TICKS:
+        times.append(next(ticks))
+    # In UTC: the clocks may change in between, and a pause is real time.
+    instants = [time.astimezone(UTC) for time in times]
+    return max(later - earlier for earlier, later in zip(instants, instants[2:], strict=False))
 
 
 def objective_rows(bundle: Bundle, team: str) -> list[ObjectiveRow]:

@@ -6,9 +6,12 @@ here: the arithmetic (progress), the observations (observe) or the transaction (
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from okr_sync.checks.key_results import Standing, beyond_bounds, key_result_checks
+from okr_sync.checks.metrics import measured_checks
+from okr_sync.checks.past import past_numbers
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import KeyResult
 from okr_sync.metrics.dependencies import with_inputs
@@ -80,6 +83,8 @@ def publish_key_results(
             name: published_measurements(connection, bundle.key_results[name].metric, spans)
             for name, spans in scope.kept.items()
         }
+        earlier = past_numbers(connection, bundle, due, max(scope.days.days) + timedelta(days=1))
+    standings: list[Standing] = []
     observations: list[KeyResultObservation] = []
     metric_observations: dict[Any, MetricObservation] = {}
     failures = check_in_failures(warehouse, bundle, scope.run_id, due)
@@ -103,7 +108,7 @@ def publish_key_results(
                 span: Measurement(None) for span in spans if override_on(own_overrides, span.as_of)
             }
             own |= past
-        observations += observe(
+        found = observe(
             bundle,
             key_result,
             own,
@@ -113,6 +118,20 @@ def publish_key_results(
             baseline=baselines.get(name),
             overrides=own_overrides,
         )
+        refused = beyond_bounds(bundle, key_result, found)
+        if refused:
+            failures.setdefault(name, refused[max(refused)])
+            found = [one for one in found if one.as_of not in refused]
+        observations += found
+        standings.append(
+            Standing(
+                key_result,
+                max(found, key=lambda one: one.as_of, default=None),
+                earlier.get(name, {}),
+                refused[max(refused)] if refused else None,
+            )
+        )
+    calendar = calendar_of(bundle.project)
     outcome = publish(
         warehouse,
         run_id=scope.run_id,
@@ -133,6 +152,10 @@ def publish_key_results(
             )
             for kr in due
         },
+        check=lambda flags: [
+            *measured_checks({name: one.error for name, one in measured.items()}),
+            *key_result_checks(bundle, standings, flags, calendar, scope.now),
+        ],
     )
     return Published(observations, failures, outcome)
 

@@ -9,7 +9,7 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
@@ -17,8 +17,10 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, func, select, update
 
+from okr_sync.checks.results import CheckResult
 from okr_sync.metrics.measurement import MetricObservation
 from okr_sync.warehouse.causes import explain_changes, first_cause, keep_restated
+from okr_sync.warehouse.check_results import write_checks
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.current import mark_failed, refresh_current
 from okr_sync.warehouse.definitions import write_changed
@@ -45,6 +47,9 @@ from okr_sync.warehouse.turns import confirmed_by_newer, take_turn
 from okr_sync.warehouse.upsert import insert_missing, upsert
 
 T = TypeVar("T")
+
+Check = Callable[[Mapping[str, Mapping[date, Sequence[str]]]], Iterable[CheckResult]]
+"""Checks what is about to be published: from quality flags by key result id and day, as written."""
 
 
 class _OfKeyResult(Protocol):
@@ -92,6 +97,9 @@ class PublishOutcome:
     failed: int
     changes: tuple[Change, ...]
     outdated: int = 0
+    revisions: Mapping[str, int] = field(default_factory=dict)
+    """How many revisions the newest day of each key result has, by its id."""
+    checks: tuple[CheckResult, ...] = ()
 
 
 def publish(
@@ -107,6 +115,7 @@ def publish(
     failures: Iterable[KeyResultFailure],
     stale_after: Mapping[str, datetime | None],
     goals: Iterable[AgreedGoal] = (),
+    check: Check | None = None,
 ) -> PublishOutcome:
     """Write what one step of a run has found: all of it, or, on any error, nothing.
 
@@ -115,7 +124,8 @@ def publish(
     observed key result: when its number counts as stale unless confirmed, None for one that is
     settled. Publishing the same again writes no history. A key result that is reported again in the
     same run counts once. The run ends with the publish that completes its key results. What a run
-    that began later has published is left as it is. Raises ValueError for the same key with
+    that began later has published is left as it is. `check` is given what became of each observation,
+    and what it finds is kept with the numbers. Raises ValueError for the same key with
     different content or an unknown run, LeaseLostError for a run that is taken for dead or over,
     WarehouseError for the database.
     """
@@ -128,6 +138,9 @@ def publish(
     counts: Counter[str] = Counter()
     changes: list[Change] = []
     outcomes: dict[str, str] = {}
+    newest: dict[str, tuple[date, int]] = {}
+    flags: dict[str, dict[date, Sequence[str]]] = {}
+    checks: tuple[CheckResult, ...] = ()
     with warehouse.write() as connection, _without_collector():
         turn = take_turn(connection, run_id)
         given_up = renamed_since(connection, turn.token)
@@ -165,6 +178,11 @@ def publish(
                 newer=turn.newer,
             )
             _note(recorded, counts, changes, outcomes)
+            for each in recorded:
+                name, day = each.row["key_result_id"], each.row["as_of"]
+                newest[name] = max(newest.get(name, (day, 0)), (day, each.revision))
+                if each.row["quality"]:
+                    flags.setdefault(name, {})[day] = each.row["quality"]
         for metric_batch in _batches(metrics):
             append_revisions(
                 connection,
@@ -178,6 +196,9 @@ def publish(
         confirmed = confirmed_by_newer(connection, key_result_history, turn)
         mark_failed(connection, failed, run_id=run_id, newer=turn.newer, confirmed=confirmed)
         outcomes |= {one.key_result_id: "failed" for one in failed}
+        if check is not None:
+            checks = tuple(check(flags))
+            write_checks(connection, checks, run_id=run_id, recorded_at=published_at)
         _count(connection, run_id, outcomes, published_at)
     return PublishOutcome(
         counts["new"],
@@ -186,6 +207,8 @@ def publish(
         len(failed),
         tuple(changes),
         counts["outdated"],
+        {name: revision for name, (_, revision) in newest.items()},
+        checks,
     )
 
 

@@ -6,14 +6,16 @@ a run, which are counted where they are published (publish).
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, or_, select, update
 
+from okr_sync.checks.results import CheckResult
 from okr_sync.warehouse import lease
+from okr_sync.warehouse.check_results import write_checks
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.locks import Lock, hold
 from okr_sync.warehouse.reads import RunRow
@@ -22,6 +24,7 @@ from okr_sync.warehouse.tables import (
     config_version,
     evaluation,
     run_outcome,
+    run_step,
     source_pull,
     sync_run,
 )
@@ -89,14 +92,53 @@ def start_run(
         return RunRow(**found)
 
 
-def record_pull(warehouse: Warehouse, run_id: str, pull: PullRecord) -> None:
-    """Record a pull; a later one of the same dataset in the same run takes its place."""
+def record_pull(
+    warehouse: Warehouse,
+    run_id: str,
+    pull: PullRecord,
+    *,
+    checks: Iterable[CheckResult] = (),
+    recorded_at: datetime | None = None,
+) -> None:
+    """Record a pull, and what the `checks` of its dataset found at `recorded_at`.
+
+    A later pull of the same dataset in the same run takes its place.
+    """
     row = asdict(pull) | {
         "run_id": run_id,
         "quota": json.dumps(dict(pull.quota), sort_keys=True) if pull.quota else None,
     }
     with warehouse.write() as connection:
         upsert(connection, source_pull, [row])
+        if recorded_at is not None:
+            write_checks(connection, checks, run_id=run_id, recorded_at=recorded_at)
+
+
+def report_step(
+    warehouse: Warehouse,
+    run_id: str,
+    *,
+    step: str,
+    steps: int,
+    finished_at: datetime,
+    error: str | None = None,
+) -> None:
+    """Note that a step of a run that publishes nothing has ended; the last of `steps` ends the run.
+
+    Such a run has no publish that could end it. It is `failed`, with the first error, if a step was.
+    """
+    row = {"run_id": run_id, "step": step, "error": error}
+    with warehouse.write() as connection:
+        hold(connection, Lock.PUBLISH)
+        upsert(connection, run_step, [row])
+        ended = connection.execute(
+            select(run_step.c.error).where(run_step.c.run_id == run_id).order_by(run_step.c.step)
+        ).scalars()
+        errors = list(ended)
+        if len(errors) >= steps:
+            first = next((one for one in errors if one is not None), None)
+            end_run(connection, run_id, finished_at=finished_at, error=first)
+            lease.give_up(connection, run_id)
 
 
 def finish_run(
@@ -162,7 +204,7 @@ def mark_dead_runs(warehouse: Warehouse, *, now: datetime) -> int:
 def clear_staging(connection: Connection) -> None:
     """Delete what was kept for runs that have ended: only a running run can use it."""
     running = select(sync_run.c.run_id).where(sync_run.c.status == "running")
-    for table in (evaluation, run_outcome):
+    for table in (evaluation, run_outcome, run_step):
         connection.execute(delete(table).where(table.c.run_id.not_in(running)))
     clear_confirmations(connection)
 

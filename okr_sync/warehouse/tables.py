@@ -205,6 +205,22 @@ source_pull = Table(
     Column("error", Text),
 )
 
+check_result = Table(
+    "check_result",
+    metadata,
+    Column("subject_kind", String(16), primary_key=True),  # dataset, metric, key_result
+    Column("subject", String(200), primary_key=True),
+    Column("check_name", String(40), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("passed", Boolean, nullable=False),
+    Column("severity", String(16), nullable=False),  # error, warning: what a failure means
+    Column("is_blocking", Boolean, nullable=False),  # whether a failure keeps numbers back
+    Column("message", Text, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("superseded_at", UtcDateTime),
+    Column("run_id", String(64), nullable=False),
+)
+
 config_version = Table(
     "config_version",
     metadata,
@@ -427,6 +443,15 @@ run_outcome = Table(
     Column("run_id", String(64), ForeignKey("sync_run.run_id"), primary_key=True),
     Column("key_result_id", String(200), primary_key=True),
     Column("outcome", String(16), nullable=False),  # ok, unchanged, failed
+)
+
+# A run that publishes no key result ends with the last of its steps.
+run_step = Table(
+    "run_step",
+    metadata,
+    Column("run_id", String(64), ForeignKey("sync_run.run_id"), primary_key=True),
+    Column("step", String(200), primary_key=True),
+    Column("error", Text),  # what went wrong in it, for people
 )
 
 # --- private: which runs may publish, and in which order (lease, turns) -----------------------------

@@ -63,6 +63,12 @@ def take_turn(connection: Connection, run_id: str) -> Turn:
     )
 
 
+def newer_runs(connection: Connection, run_id: str) -> frozenset[str]:
+    """The runs that began after this one."""
+    own = select(lease.c.token).where(lease.c.run_id == run_id).scalar_subquery()
+    return frozenset(connection.scalars(select(lease.c.run_id).where(lease.c.token > own)))
+
+
 def confirmed_by_newer(connection: Connection, table: Table, turn: Turn) -> set[SeriesDay]:
     """The series and days of a table that newer runs have found unchanged."""
     if not turn.is_overtaken:

@@ -47,10 +47,7 @@ def test_each_piece_of_work_is_a_line_with_its_ids(
     contacts = next(line for line in told if line.get("dataset") == "contacts")
     assert contacts["event"] == "pull_ended" and contacts["source"] == "hubspot"
     assert (contacts["rows"], contacts["complete"], contacts["level"]) == (3, True, "info")
-    assert {line["family"] for line in told if line["event"] == "evaluation_ended"} == {
-        "funnel",
-        "engagement",
-    }
+    assert [line["metrics"] for line in told if line["event"] == "evaluation_ended"] == [4]
     published = {line["team"]: line["new"] for line in told if line["event"] == "publish_ended"}
     assert published == {"sales": 2, "web": 2}
     changed = {line["key_result"] for line in told if line["event"] == "key_result_changed"}

@@ -1,0 +1,68 @@
+"""The sensor that syncs when the project's files have changed, without waiting for the schedule.
+
+Belongs here: noticing, by what the files hold. Does not belong here: loading them (okr_sync.config).
+
+A worker process reads the files anew for each run, so a changed binding runs at once; the graph in
+Dagster's UI shows it when the code location is reloaded.
+"""
+
+import json
+
+import dagster as dg
+
+from assets.keys import SYNC_JOB
+from assets.resources import Clock
+from okr_sync.config.bundle import Bundle
+from okr_sync.config.loader import load_project
+from okr_sync.errors import OkrSyncError
+from okr_sync.sync.observe import calendar_of
+
+SENSOR = "config_change_sensor"
+
+_SECONDS = 60
+
+
+def config_change_sensor(bundle: Bundle, clock: Clock) -> dg.SensorDefinition:
+    """A run for every change of the files' contents that has stood for two evaluations.
+
+    The cursor holds the hash that was last run for and the one last seen. A change must be seen twice,
+    so that nobody's half-saved edit is run; saving a file as it was is no change.
+    """
+
+    def runs_of_change(
+        context: dg.SensorEvaluationContext,
+    ) -> dg.SensorResult | dg.SkipReason:
+        try:
+            now = load_project(bundle.folder)
+        except OkrSyncError as error:
+            return dg.SkipReason(f"The project can't be read: {error.user_text}")
+        known = json.loads(context.cursor) if context.cursor else {"ran": bundle.config_hash}
+        if now.config_hash == known["ran"]:
+            cursor = {"ran": now.config_hash}
+            return dg.SensorResult(
+                skip_reason="The files are as they were in the last run.", cursor=json.dumps(cursor)
+            )
+        if known.get("seen") != now.config_hash:
+            cursor = {"ran": known["ran"], "seen": now.config_hash}
+            return dg.SensorResult(
+                skip_reason="The files have changed; they run if they stay so for a minute.",
+                cursor=json.dumps(cursor),
+            )
+        today = clock.now().astimezone(calendar_of(now.project).zone).date()
+        return dg.SensorResult(
+            run_requests=[
+                dg.RunRequest(
+                    run_key=f"config {now.config_hash} {today}", partition_key=today.isoformat()
+                )
+            ],
+            cursor=json.dumps({"ran": now.config_hash}),
+        )
+
+    return dg.SensorDefinition(
+        name=SENSOR,
+        job_name=SYNC_JOB,
+        evaluation_fn=runs_of_change,
+        minimum_interval_seconds=_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Syncs when bindings have changed, so that a mistake in them is told early.",
+    )
