@@ -21,7 +21,7 @@ from assets.keys import (
     owners,
     tag_name,
 )
-from assets.lineage import defined_at, key_result_columns
+from assets.lineage import defined_at, key_result_columns, key_result_lineage
 from assets.metadata import (
     Metadata,
     add_by_day,
@@ -104,7 +104,9 @@ def key_result_results(
             _report_restated(context, key, by_day, changes)
             yield dg.MaterializeResult(
                 asset_key=key,
-                metadata=_of_the_run(published, name, by_day, changes) | latest_of(context, by_day),
+                metadata=_of_the_run(published, name, by_day, changes)
+                | latest_of(context, by_day)
+                | key_result_lineage(bundle, key_result),
             )
         yield from check_results(key, checked.get(name) or _not_due(name))
 

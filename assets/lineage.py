@@ -61,8 +61,13 @@ _HUBSPOT_TYPES = {
 
 def key_result_columns(bundle: Bundle, key_result: KeyResult) -> dict[str, Any]:
     """A key result's table, its columns and what each is made of."""
+    return _table("key_result_history", key_result_history) | key_result_lineage(bundle, key_result)
+
+
+def key_result_lineage(bundle: Bundle, key_result: KeyResult) -> dict[str, Any]:
+    """What each of a key result's columns is made of; Dagster's UI reads it from materializations."""
     metric = metric_key(bundle.metrics[key_result.metric])
-    return _table("key_result_history", key_result_history) | _lineage(
+    return _lineage(
         {
             column: [(metric, column if column in _VALUE_COLUMNS else "value")]
             for column in _JUDGED_COLUMNS
@@ -72,9 +77,12 @@ def key_result_columns(bundle: Bundle, key_result: KeyResult) -> dict[str, Any]:
 
 def metric_columns(bundle: Bundle, metric: AnyMetric) -> dict[str, Any]:
     """A metric's table, its columns and the fields that they are made of."""
-    return _table("metric_value", metric_value) | _lineage(
-        dict.fromkeys(_VALUE_COLUMNS, _fields_read(bundle, metric))
-    )
+    return _table("metric_value", metric_value) | metric_lineage(bundle, metric)
+
+
+def metric_lineage(bundle: Bundle, metric: AnyMetric) -> dict[str, Any]:
+    """What each of a metric's columns is made of."""
+    return _lineage(dict.fromkeys(_VALUE_COLUMNS, _fields_read(bundle, metric)))
 
 
 def dataset_columns(fields: Iterable[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ step that measures (steps), the evaluation (okr_sync.metrics) or any one family'
 import dagster as dg
 
 from assets.keys import dataset_key, labels, metric_key, owners
-from assets.lineage import metric_columns
+from assets.lineage import metric_columns, metric_lineage
 from assets.metadata import add_by_day, latest_of, measurement_metadata
 from assets.project import used_metrics
 from okr_sync.config.bundle import Bundle
@@ -50,7 +50,7 @@ def _upstream(bundle: Bundle, metric: AnyMetric) -> list[dg.AssetKey]:
 
 
 def metric_result(
-    context: dg.AssetExecutionContext, metric: AnyMetric, measured: Measured
+    context: dg.AssetExecutionContext, bundle: Bundle, metric: AnyMetric, measured: Measured
 ) -> dg.MaterializeResult[None]:
     """What Dagster is told of a metric that was measured: its figures, each day's own in a range."""
     key = metric_key(metric)
@@ -61,5 +61,7 @@ def metric_result(
     add_by_day(context, key, by_day)
     return dg.MaterializeResult(
         asset_key=key,
-        metadata={"windows": len(measured.measurements)} | latest_of(context, by_day),
+        metadata={"windows": len(measured.measurements)}
+        | latest_of(context, by_day)
+        | metric_lineage(bundle, metric),
     )

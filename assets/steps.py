@@ -132,7 +132,7 @@ def _step(
                 told["metrics"] = len(measured)
             for metric in wanted:
                 found = measured.get(metric.name, Measured({}))
-                yield metric_result(context, metric, found)
+                yield metric_result(context, bundle, metric, found)
                 yield from check_results(
                     metric_key(metric), measured_checks({metric.name: found.error})
                 )

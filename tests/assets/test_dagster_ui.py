@@ -159,10 +159,12 @@ def test_a_key_result_says_what_it_is_whose_and_where_it_is_defined(demo: Opened
 
 def test_a_key_result_is_plotted_over_its_days(demo: Opened) -> None:
     """Each as-of day has its own number, also after a backfill in a single run."""
-    demo.go(f"{PAGE}?view=events")
-    demo.page.get_by_text("Plots", exact=True).first.click()
-    expect(demo.page.get_by_text("value", exact=True).first).to_be_visible()
-    expect(demo.page.locator("canvas").first).to_be_visible()
+    demo.go(PAGE, "Overview")
+    plots = demo.page.get_by_text("Plots", exact=True).first
+    plots.scroll_into_view_if_needed()
+    plots.click()
+    demo.page.get_by_text("value", exact=True).last.scroll_into_view_if_needed()
+    expect(demo.page.locator("canvas").last).to_be_visible()
     demo.picture("plots")
 
 

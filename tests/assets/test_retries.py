@@ -11,7 +11,7 @@ from assets.keys import SYNC_JOB
 from assets.resources import Clock, StepRetries
 from connectors.sandbox.serve import Sandbox
 from okr_sync.definitions import build_definitions
-from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.connect import Warehouse, open_warehouse
 from okr_sync.warehouse.reads import last_runs, pulls, status
 
 DAY = "2026-03-06"
@@ -24,6 +24,15 @@ def warehouse(
     """The warehouse of the test, which the project's environment names."""
     monkeypatch.setenv("OKR_SYNC_WAREHOUSE", warehouse_url)
     return warehouse
+
+
+@pytest.fixture
+def sqlite(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """A warehouse on SQLite only, which the project's environment names."""
+    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", sqlite_url)
+    opened = open_warehouse(sqlite_url)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +74,7 @@ def tries(result: dg.ExecuteInProcessResult, step: str) -> int:
 def test_what_trying_again_cannot_mend_is_asked_for_once(
     company: Any,
     sandbox: Sandbox,
-    warehouse: Warehouse,
+    sqlite: Warehouse,
     instance: dg.DagsterInstance,
     fault: str,
 ) -> None:
@@ -83,7 +92,7 @@ def test_what_trying_again_cannot_mend_is_asked_for_once(
 
 
 def test_a_binding_that_cannot_work_is_not_tried_again(
-    company: Any, sandbox: Sandbox, warehouse: Warehouse, instance: dg.DagsterInstance
+    company: Any, sandbox: Sandbox, sqlite: Warehouse, instance: dg.DagsterInstance
 ) -> None:
     """A property that HubSpot does not have fails its key result alone, in one try of everything."""
     text = (company.project / "metrics.yaml").read_text(encoding="utf-8")
@@ -96,7 +105,7 @@ def test_a_binding_that_cannot_work_is_not_tried_again(
 
 
 def test_what_may_pass_is_tried_again_within_the_run(
-    company: Any, sandbox: Sandbox, warehouse: Warehouse, instance: dg.DagsterInstance
+    company: Any, sandbox: Sandbox, sqlite: Warehouse, instance: dg.DagsterInstance
 ) -> None:
     """HubSpot is down for as long as one pull tries: the step's next try succeeds, and the run is green."""
     # One pull makes five tries of a request.
@@ -104,9 +113,9 @@ def test_what_may_pass_is_tried_again_within_the_run(
     result = run(company, instance)
     assert result.success
     assert (tries(result, "pull_hubspot"), tries(result, "publish")) == (2, 1)
-    (sync,) = last_runs(warehouse)
+    (sync,) = last_runs(sqlite)
     assert (sync.status, sync.key_results_ok) == ("success", 4)
-    assert all(pull.is_complete for pull in pulls(warehouse, sync.run_id))
+    assert all(pull.is_complete for pull in pulls(sqlite, sync.run_id))
 
 
 def test_a_run_over_a_source_alone_ends_with_it(
@@ -128,7 +137,7 @@ def test_a_run_over_a_source_alone_ends_with_it(
 
 
 def test_a_day_that_has_not_begun_is_refused_before_anything_is_read(
-    company: Any, sandbox: Sandbox, warehouse: Warehouse, instance: dg.DagsterInstance
+    company: Any, sandbox: Sandbox, sqlite: Warehouse, instance: dg.DagsterInstance
 ) -> None:
     """Where the machine's clock and the daemon's disagree, nobody measures tomorrow."""
     assert sandbox.hubspot is not None
@@ -139,7 +148,7 @@ def test_a_day_that_has_not_begun_is_refused_before_anything_is_read(
     assert said is not None and said.description is not None
     assert said.description.startswith("2026-03-06 has not begun in America/New_York")
     assert sandbox.hubspot.server.requests() == 0
-    assert status(warehouse, now=datetime.now(UTC)) == []
+    assert status(sqlite, now=datetime.now(UTC)) == []
     partitions = build_definitions(company.project).resolve_job_def(SYNC_JOB).partitions_def
     assert partitions is not None
     days = partitions.get_partition_keys(current_time=datetime(2026, 3, 6, 4, 30, tzinfo=UTC))
@@ -147,13 +156,13 @@ def test_a_day_that_has_not_begun_is_refused_before_anything_is_read(
 
 
 def test_one_key_result_pulls_only_what_it_needs(
-    company: Any, sandbox: Sandbox, warehouse: Warehouse, instance: dg.DagsterInstance
+    company: Any, sandbox: Sandbox, sqlite: Warehouse, instance: dg.DagsterInstance
 ) -> None:
     """With its upstreams, a key result of GA4 asks HubSpot nothing, and no other key result is touched."""
     assert sandbox.hubspot is not None
     result = run(company, instance, ["web/report", "metric/sessions", "key_result/web/sessions"])
     assert result.success
     assert sandbox.hubspot.server.requests() == 0
-    rows = {row.key_result_id: row.value for row in status(warehouse, now=datetime.now(UTC))}
+    rows = {row.key_result_id: row.value for row in status(sqlite, now=datetime.now(UTC))}
     assert rows["web/sessions"] == 4
     assert rows.get("web/visitors") is None
