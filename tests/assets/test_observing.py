@@ -94,7 +94,7 @@ def test_each_piece_of_work_is_a_span(company: Any, sandbox: Sandbox) -> None:
         assert span.attributes is not None and span.attributes["run_id"] == run_id
     assert {name: len(of_name) for name, of_name in found.items()} == {
         "pull": 2,
-        "evaluation": 2,
+        "evaluation": 1,
         "publish": 2,
     }
     datasets = {(span.attributes or {})["dataset"]: span.attributes for span in found["pull"]}
