@@ -71,6 +71,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=1000,
         help="how many simulated histories of overlapping, failing runs are played",
     )
+    parser.addoption(
+        "--fault-seeds",
+        type=int,
+        default=2000,
+        help="how many histories of a HubSpot mirror under faults and restarts are played",
+    )
 
 
 # --- what runs on this machine share -----------------------------------------------------------------

@@ -138,17 +138,23 @@ class HubSpotConnector:
         """The connection, opened on first use. Raises SourceError without a usable token."""
         if self._transport is None:
             name, variable = self._source.name, self._source.token_env
-            token = self._environ.get(variable, "").strip()
-            if not token:
-                raise SourceError(
-                    f"Source {name}: the environment variable {variable} is not set. Put the access "
-                    "token of a HubSpot private app (or a service key) into it."
-                )
-            if not token.isascii() or not token.isprintable() or " " in token:
-                raise SourceError(
-                    f"Source {name}: the token in {variable} has characters that no HubSpot token "
-                    "has. Copy it again."
-                )
+            self._token()  # a missing token is told before a wrong endpoint
             endpoint = resolve_endpoint("hubspot", self._source.endpoint, self._environ)
-            self._transport = Transport(name, endpoint, token, variable, self._settings)
+            self._transport = Transport(name, endpoint, self._token, variable, self._settings)
         return self._transport
+
+    def _token(self) -> str:
+        """The token as the environment holds it now. Raises SourceError if it can't be one."""
+        name, variable = self._source.name, self._source.token_env
+        token = self._environ.get(variable, "").strip()
+        if not token:
+            raise SourceError(
+                f"Source {name}: the environment variable {variable} is not set. Put the access "
+                "token of a HubSpot private app (or a service key) into it."
+            )
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise SourceError(
+                f"Source {name}: the token in {variable} has characters that no HubSpot token "
+                "has. Copy it again."
+            )
+        return token

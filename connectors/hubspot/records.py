@@ -276,7 +276,7 @@ class RecordReader:
         """
         names = self._properties if with_properties else [_ID_PROPERTY]
         last: str | None = None
-        stuck = 0
+        stuck = read = 0
         while True:
             beyond: list[Filter] = []
             if last is not None:
@@ -284,14 +284,16 @@ class RecordReader:
             page = self._search([*filters, *beyond], names, self.search_page)
             yield page
             results = page["results"]
+            read += len(results)
             if page["total"] <= len(results):
                 return
             reached = results[-1]["id"] if results else last
             stuck = stuck + 1 if reached == last else 0
             if stuck > _EMPTY_PAGES:
+                expected = read - len(results) + page["total"]
                 raise self._incomplete(
-                    f"HubSpot's search says that {page['total']:,} are left and gives "
-                    f"{len(results):,} again and again."
+                    f"HubSpot's search counts {expected:,} and gave {read:,}: it says that "
+                    f"{page['total']:,} are left and gives {len(results):,} again and again."
                 )
             last = reached
 

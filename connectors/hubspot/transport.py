@@ -27,6 +27,7 @@ from connectors.hubspot.pace import DAY, HubSpotPace, rate_headers
 from connectors.pace import ExhaustedError, Ticket
 
 TOO_MANY: Final = 429
+UNAUTHORIZED: Final = 401
 
 _CHUNK: Final = 1 << 18
 _LONGEST_MESSAGE: Final = 300
@@ -73,14 +74,20 @@ class Transport:
     """Sends requests for one source and counts them; raises only SourceError and its kin.
 
     `fingerprint` tells one address and token from others without telling the token, `requests` counts
-    every try, `server_at` is when HubSpot last answered, by its own clock. `quota`
+    every try, `read_token` gives the token as it is now, `server_at` is when HubSpot last answered, by its own clock. `quota`
     holds what the last rate headers said, by the names
     `burst`, `burst_remaining`, `interval_ms`, `daily` and `daily_remaining`.
     """
 
     def __init__(
-        self, source: str, endpoint: Endpoint, token: str, token_env: str, settings: ClientSettings
+        self,
+        source: str,
+        endpoint: Endpoint,
+        read_token: Callable[[], str],
+        token_env: str,
+        settings: ClientSettings,
     ) -> None:
+        token = read_token()
         self.settings = settings
         self.requests = 0
         self.quota: dict[str, int] = {}
@@ -88,6 +95,8 @@ class Transport:
         self._source = source
         self._endpoint = endpoint
         self._token = token
+        self._read_token = read_token
+        self._is_renewed = False
         self.fingerprint = hashlib.sha256(f"{endpoint.url} {token}".encode()).hexdigest()[:16]
         self._credential = f"the token in {token_env}"
         self._pace = HubSpotPace(endpoint.url, token, settings.searches_per_second, settings.clock)
@@ -140,12 +149,21 @@ class Transport:
             try:
                 return self._once(method, path, query, body, reading, check, ticket)
             except _RefusedError as refused:
+                if refused.refusal.status == UNAUTHORIZED and not self._is_renewed:
+                    self._renew()
+                    continue
                 spent = clock.monotonic() - started
                 wait = self.settings.retry.wait_before_next(refused.refusal, tries, spent)
                 self._tell(refused.refusal, ticket, wait)
                 if wait is None:
                     raise source_error(refused.refusal) from refused.__cause__
             clock.sleep(wait)
+
+    def _renew(self) -> None:
+        """Read the token again, which may have been rotated; a second refusal in a row is final."""
+        self._is_renewed = True
+        self._token = self._read_token()
+        self._headers["Authorization"] = f"Bearer {self._token}"
 
     def _tell(self, refusal: Refusal, ticket: Ticket, wait: float | None) -> None:
         """Let all who read this account on this machine know what a refusal means for them."""
@@ -180,6 +198,7 @@ class Transport:
             if not isinstance(document, dict):
                 raise ShapeError("the answer is not a JSON object.")
             check(document)
+            self._is_renewed = False
         except ShapeError as error:
             raise self._refused(reading, Reason.WRONG_SHAPE, str(error)) from error
         return document

@@ -277,7 +277,10 @@ def test_every_operator_selects_what_it_says(sandbox: Ga4Sandbox, store: Warehou
         assert sum(days(store, "sessions", where).values()) == expected, query
 
 
-def test_a_hundred_bindings_take_four_requests(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_a_hundred_bindings_take_four_requests(
+    sandbox: Ga4Sandbox, store: Warehouse, transport: str
+) -> None:
     """Scenario 29, against a server that counts."""
     wheres = [one("landingPage", Operator.EQ, f"/blog/{number}") for number in range(20)]
     metrics = ("sessions", "keyEvents", "eventCount", "newUsers", "screenPageViews")
@@ -285,6 +288,7 @@ def test_a_hundred_bindings_take_four_requests(sandbox: Ga4Sandbox, store: Wareh
         sandbox,
         store,
         needs(*(series(metric, where=where) for where in wheres for metric in metrics)),
+        transport,
     )
     assert result.is_complete
     assert sandbox.requests == {"BatchRunReports": 4}
