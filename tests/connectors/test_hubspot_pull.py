@@ -205,26 +205,6 @@ def test_changes_between_runs(
         assert sandbox.server.requests(_LIST) == lists
 
 
-def test_25_000_changes_by_search(
-    sqlite_warehouse: Warehouse, hs_account: MakeAccount, hs_pull: Pull, hs_mirror: Mirror
-) -> None:
-    """25,000 changed contacts, all in one modified millisecond, are read past the cap of 10,000
-    with at most 130 searches (airbyte 61543, 43317, estuary 2100)."""
-    account = hs_account({"contacts": [_contact(n) for n in range(1, 25_001)]})
-    with HubSpotSandbox(account, rate_limits=False) as sandbox:
-        assert hs_pull(sandbox, sqlite_warehouse, "lifecyclestage").rows == 25_000
-        at = datetime.now(UTC)
-        with account.lock:
-            for n in range(1, 25_001):
-                account.update("contacts", n, {"lifecyclestage": "customer"}, at=at)
-        before = sandbox.server.requests(_SEARCH)
-        result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
-        assert (result.error, result.rows) == (None, 25_000)
-        assert sandbox.server.requests(_SEARCH) - before <= 130
-    stages = {row["f_lifecyclestage"] for row in hs_mirror(sqlite_warehouse, "contacts").values()}
-    assert stages == {"customer"}
-
-
 def test_record_that_search_shows_late(
     sqlite_warehouse: Warehouse, hs_account: MakeAccount, hs_pull: Pull, hs_mirror: Mirror
 ) -> None:
