@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, func, select
 
 from okr_sync.warehouse.tables import (
     key_result_current,
+    key_result_goal,
     key_result_history,
     lease,
     metric_value,
@@ -39,7 +40,7 @@ def violations(connection: Connection) -> list[str]:
 
     Revisions of a day are numbered without a gap, each begins when the one before it ends, differs
     from it, and comes from a run that didn't begin earlier. Current is the latest revision of the
-    newest day. The counters of an ended run say what its status says.
+    newest day. Goals are numbered without a gap. The counters of an ended run say what its status says.
     """
     tokens: dict[str, int] = {
         row.run_id: row.token for row in connection.execute(select(lease.c.run_id, lease.c.token))
@@ -48,6 +49,7 @@ def violations(connection: Connection) -> list[str]:
         *_of_revisions(connection, key_result_history, tokens),
         *_of_revisions(connection, metric_value, tokens),
         *_of_current(connection),
+        *_of_goals(connection),
         *_of_runs(connection),
     ]
 
@@ -105,6 +107,18 @@ def _of_current(connection: Connection) -> Iterator[str]:
                 yield f"key_result_current {name}: its number is not in the history."
         elif any(then[column] != now[column] for column in ("as_of", *_MEASURES)):
             yield f"key_result_current {name}: it is not the latest revision of the newest day."
+
+
+def _of_goals(connection: Connection) -> Iterator[str]:
+    table = key_result_goal.c
+    rows = connection.execute(
+        select(table.key_result_id, func.count(), func.max(table.change)).group_by(
+            table.key_result_id
+        )
+    )
+    for name, number, last in rows:
+        if number != last:
+            yield f"key_result_goal {name}: the changes are not numbered 1, 2, 3 and so on."
 
 
 def _of_runs(connection: Connection) -> Iterator[str]:

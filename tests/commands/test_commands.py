@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,19 @@ def test_an_older_day_says_that_the_current_one_stays(synced: Any) -> None:
     rows = json.loads(run("status", "--json", "--as-of", "2026-03-04").output)
     assert {row["as_of"] for row in rows} == {"2026-03-04"}
     assert {row["as_of"] for row in json.loads(run("status", "--json").output)} == {"2026-03-06"}
+
+
+def test_status_as_it_was_known_on_a_day(synced: Any) -> None:
+    """What did we believe on that day: nothing before the first run, and then what it had found."""
+    early = run("status", "--as-known-on", "2026-01-01")
+    assert early.exit_code == 0
+    assert "Nothing was known yet at the end of 2026-01-01." in early.output
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    known = json.loads(run("status", "--json", "--as-known-on", today).output)
+    now = json.loads(run("status", "--json").output)
+    assert [row["value"] for row in known] == [row["value"] for row in now]
+    of_day = run("status", "--json", "--as-of", "2026-03-01", "--as-known-on", today)
+    assert {row["value"] for row in json.loads(of_day.output)} == {None}
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ from okr_sync.warehouse.observations import (
 )
 from okr_sync.warehouse.overrides import add_override
 from okr_sync.warehouse.publish import publish
+from okr_sync.warehouse.renames import Rename, apply_renames
 from okr_sync.warehouse.revisions import append_revisions
 from okr_sync.warehouse.runs import finish_run, mark_dead_runs, start_run
 from okr_sync.warehouse.tables import key_result, key_result_history
@@ -62,6 +63,7 @@ NUMBERS = (
     "measured_baseline",
     "value_override",
     "key_result_goal",
+    "key_result_rename",
     "check_in",
 )
 VOLATILE = frozenset(
@@ -349,6 +351,13 @@ def do_check_in(url: str) -> None:
     warehouse.close()
 
 
+def do_rename(url: str) -> None:
+    """Onto an id that has numbers of its own: the rename with the most statements."""
+    warehouse = open_warehouse(url)
+    apply_renames(warehouse, [Rename(IDS[0], IDS[1])], renamed_at=NOW, config_hash="c1")
+    warehouse.close()
+
+
 def do_migrate(url: str) -> None:
     open_warehouse(url).close()
 
@@ -429,6 +438,7 @@ SCENARIOS = {
     "backfill": Scenario(first_numbers, do_backfill, do_backfill),
     "override": Scenario(first_numbers, do_override, do_override),
     "check_in": Scenario(first_numbers, do_check_in, do_check_in),
+    "rename": Scenario(first_numbers, do_rename, do_rename),
     "migration": Scenario(nothing, do_migrate, do_migrate, with_schema=True),
     "upgrade": Scenario(released_0001, do_migrate, do_migrate, with_schema=True),
     "sync": Scenario(do_migrate, do_sync, do_sync),

@@ -76,6 +76,7 @@ def trials(
         ("backfill", 5),
         ("override", 1),
         ("check_in", 1),
+        ("rename", 1),
         ("migration", 1),
         ("upgrade", 1),
     ],

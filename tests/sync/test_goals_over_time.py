@@ -138,6 +138,27 @@ def test_goal_since_reaches_back_beyond_what_is_revised(changed: Any) -> None:
     assert changed.revisions() == before
 
 
+def test_a_goal_of_a_cycle_that_is_over_changes_nothing_unless_it_says_since_when(
+    changed: Any,
+) -> None:
+    """What was reported at the end stays; who must correct it says so."""
+    changed.sync("2026-03-31T20:00:00")
+    changed.sync("2026-05-20T20:00:00")
+    before = changed.revisions()
+    changed.goal("{from: 0, to: 5}")
+    changed.sync("2026-05-21T20:00:00")
+    assert changed.revisions() == before
+    changed.goal("{from: 0, to: 5}", ", goal_since: 2026-03-31")
+    changed.sync("2026-05-22T20:00:00")
+    assert changed.revisions() == [*before, ("03-31", 3, "goal")]
+    assert {day[5:]: str(row.target) for day, row in changed.latest().items()} == {
+        "03-03": "10",
+        "03-04": "10",
+        "03-05": "20",
+        "03-31": "5",
+    }
+
+
 def test_changed_and_changed_back_before_a_run_is_no_change(changed: Any) -> None:
     """What no run has seen never was."""
     before = goals(changed), changed.revisions()
