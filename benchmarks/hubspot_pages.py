@@ -88,9 +88,7 @@ def _answer(head: bytes, body: bytes, count: int, pages: list[bytes]) -> bytes:
         known = [{"name": name, "type": _TYPES.get(name, "string")} for name in FIELDS]
         return json.dumps({"results": known}).encode()
     if path.endswith(b"/search"):
-        if b"filterGroups" in body:
-            return b'{"total": 0, "results": []}'
-        return b'{"total": %d, %s' % (count, _numbered(pages[0], 0)[1:])
+        return json.dumps(_found(json.loads(body), count, pages)).encode()
     after = int(asked[3] or 0) if asked else 0
     number = after // PAGE
     page = _numbered(pages[number % PREPARED], number // PREPARED)
@@ -98,6 +96,29 @@ def _answer(head: bytes, body: bytes, count: int, pages: list[bytes]) -> bytes:
     if following >= count:
         return page
     return page[:-1] + b', "paging": {"next": {"after": "%d"}}}' % following
+
+
+def _found(search: dict[str, Any], count: int, pages: list[bytes]) -> dict[str, Any]:
+    """The searches of a first sync and of one in which nothing changed: all of them, newest first;
+    those from an id on; and changes, of which there are none."""
+    groups = search.get("filterGroups")
+    if groups is None:
+        records = sorted(_records(0, pages), key=lambda one: str(one["updatedAt"]), reverse=True)
+        return {"total": count, "results": records[: search["limit"]]}
+    (condition,) = groups[0]["filters"]
+    if condition["operator"] != "GTE":
+        return {"total": 0, "results": []}
+    first = int(condition["value"])
+    place = (first // 10**5 - 1_000) * PREPARED * PAGE + first % 10**5
+    numbers = range(place // PAGE, min(place // PAGE + 3, count // PAGE))
+    records = [one for number in numbers for one in _records(number, pages)]
+    return {"total": count - place, "results": records[place % PAGE :][: search["limit"]]}
+
+
+def _records(number: int, pages: list[bytes]) -> list[dict[str, Any]]:
+    page = _numbered(pages[number % PREPARED], number // PREPARED)
+    records: list[dict[str, Any]] = json.loads(page)["results"]
+    return records
 
 
 def _numbered(page: bytes, block: int) -> bytes:

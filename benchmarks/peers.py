@@ -17,13 +17,19 @@ from benchmarks.harness import Unavailable
 _FOLDER: Final = Path(__file__).parent.parent / "build" / "peers"
 
 
-def peer_python(name: str, requirements: Sequence[str]) -> Path:
-    """The Python of an environment with these requirements, exact versions please.
+def peer_python(name: str, requirements: Sequence[str] | Path) -> Path:
+    """The Python of an environment with these requirements, exact versions please, or with a lock.
 
     It is kept in build/peers, so only the first run waits for the package index. Raises Unavailable
     where the packages can't be had.
     """
-    folder = _FOLDER / f"{name}-{sha256(' '.join(requirements).encode()).hexdigest()[:8]}"
+    if isinstance(requirements, Path):
+        words = requirements.read_text(encoding="utf-8")
+        wanted = ["--no-deps", "--require-hashes", "-r", str(requirements)]
+    else:
+        words = " ".join(requirements)
+        wanted = list(requirements)
+    folder = _FOLDER / f"{name}-{sha256(words.encode()).hexdigest()[:8]}"
     python = folder / "bin" / "python"
     if (folder / "ready").exists():
         return python
@@ -31,11 +37,11 @@ def peer_python(name: str, requirements: Sequence[str]) -> Path:
     uv = Path(sys.executable).parent / "uv"
     commands: list[list[str | Path]] = [
         [uv, "venv", "--quiet", "--python", sys.executable, folder],
-        [uv, "pip", "install", "--quiet", "--python", python, *requirements],
+        [uv, "pip", "install", "--quiet", "--python", python, *wanted],
     ]
     for command in commands:
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
-            raise Unavailable(f"{' '.join(requirements)} can't be installed")
+            raise Unavailable(f"{' '.join(wanted)} can't be installed")
     (folder / "ready").touch()
     return python

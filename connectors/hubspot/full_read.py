@@ -13,8 +13,8 @@ from typing import Final
 from connectors.base import Progress
 from connectors.hubspot.holdings import Held
 from connectors.hubspot.reconcile import INDEX_LAG, Reconciler, TooMuchDriftError
+from connectors.hubspot.record_rows import Raw
 from connectors.hubspot.records import RecordReader
-from connectors.hubspot.transport import Document
 from okr_sync.errors import IncompletePullError, InvalidRequestError, SourceError
 from okr_sync.warehouse.checkpoints import (
     Stage,
@@ -125,22 +125,22 @@ class FullRead:
         return stage
 
     def _list(self, stage: Stage, progress: Progress) -> None:
-        waiting: list[Document] = []
+        waiting = Raw()
         position = stage.position
         read = stage.rows
         written_at = self._monotonic()
         try:
             for page in self._reader.pages(stage.position):
-                waiting += page.records
+                self._reader.rows.take(waiting, page.records)
                 read += len(page.records)
                 position = page.after
                 progress(read)
                 is_time = self._monotonic() - written_at >= _SECONDS_PER_WRITE
-                if position is not None and (len(waiting) >= _ROWS_PER_WRITE or is_time):
+                if position is not None and (len(waiting.ids) >= _ROWS_PER_WRITE or is_time):
                     self._append(stage, waiting, position)
-                    waiting, written_at = [], self._monotonic()
+                    waiting, written_at = Raw(), self._monotonic()
         except SourceError:
-            if waiting:
+            if waiting.ids:
                 self._append(stage, waiting, position)
             raise
         self._append(stage, waiting, None, is_listed=True)
@@ -148,11 +148,11 @@ class FullRead:
     def _append(
         self,
         stage: Stage,
-        records: list[Document],
+        waiting: Raw,
         position: str | None,
         is_listed: bool = False,
     ) -> None:
-        block = self._reader.rows.block(records)
+        block = self._reader.rows.made(waiting)
         with self._warehouse.write() as connection:
             append(connection, stage, block, position, is_listed)
 

@@ -5,6 +5,7 @@ Belongs here: a page's or several pages' records, column by column. Does not bel
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
 
@@ -13,8 +14,21 @@ from okr_sync.warehouse.checkpoints import Block
 from okr_sync.warehouse.mirror import FieldType, Row, column_name
 from okr_sync.warehouse.record_columns import parse_column
 
-_properties: Final = itemgetter("properties")
 _id: Final = itemgetter("id")
+_properties: Final = itemgetter("properties")
+
+
+@dataclass
+class Raw:
+    """Records cut down to what is kept of them, in HubSpot's words: a value of each list a record.
+
+    It is taken page by page, so that a page's JSON is gone before the next comes.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    values: list[tuple[object, ...]] = field(default_factory=list)
+    created: list[object] = field(default_factory=list)
+    updated: list[object] = field(default_factory=list)
 
 
 class RowMaker:
@@ -27,45 +41,52 @@ class RowMaker:
     def __init__(self, types: Mapping[str, FieldType]) -> None:
         self._names = sorted(types)
         self._types = [types[name] for name in self._names]
+        # Two of a kind, because with a single name itemgetter gives no tuple.
+        self._pick = itemgetter(*self._names, *self._names[:1]) if self._names else None
         columns = [column_name(name) for name in self._names]
         self.columns = ("id", *columns, "bad_fields", "created_ms", "updated_ms")
         self.lacking: set[str] = set()
 
-    def block(self, records: Sequence[Document]) -> Block:
-        """The rows of these records, in their order."""
-        if not records:
-            return Block(self.columns, [])
-        columns: list[list[Any]] = [[_id(record) for record in records]]
-        bad: dict[int, list[str]] = {}
-        for name, kind, raw in zip(self._names, self._types, self._raw(records), strict=True):
-            values, places = parse_column(raw, kind)
-            columns.append(values)
-            for place in places:
-                bad.setdefault(place, []).append(name)
-        flags: list[str | None] = [None] * len(records)
-        for place, names in bad.items():
-            flags[place] = f",{','.join(names)},"
-        columns.append(flags)
-        for key in ("createdAt", "updatedAt"):
-            times = [record.get(key) for record in records]
-            columns.append(parse_column(times, FieldType.INSTANT)[0])
-        return Block(self.columns, list(zip(*columns, strict=True)))
-
-    def rows(self, records: Sequence[Document]) -> list[Row]:
-        """The rows of these records by column."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.block(records).rows]
-
-    def _raw(self, records: Sequence[Document]) -> list[Sequence[object]]:
-        """The values of each field, in the order of the records."""
-        properties = [_properties(record) for record in records]
-        if not self._names:
-            return []
+    def take(self, raw: Raw, records: Sequence[Document]) -> None:
+        """Add to `raw` what is kept of these records."""
+        properties = list(map(_properties, records))
+        raw.ids += map(_id, records)
+        raw.created += [record.get("createdAt") for record in records]
+        raw.updated += [record.get("updatedAt") for record in records]
+        if self._pick is None:
+            return
         try:
-            if len(self._names) == 1:
-                return [list(map(itemgetter(self._names[0]), properties))]
-            return list(zip(*map(itemgetter(*self._names), properties), strict=True))
+            raw.values += list(map(self._pick, properties))
         except KeyError:
             for name in self._names:
                 if not all(name in one for one in properties):
                     self.lacking.add(name)
-            return [[one.get(name) for one in properties] for name in self._names]
+            raw.values += [tuple(map(one.get, self._names)) for one in properties]
+
+    def made(self, raw: Raw) -> Block:
+        """The rows of what has been taken, in its order."""
+        count = len(raw.ids)
+        if not count:
+            return Block(self.columns, [])
+        columns: list[Sequence[Any]] = [raw.ids]
+        bad: dict[int, list[str]] = {}
+        # zip stops with the last name, before the value that is there twice.
+        for name, kind, texts in zip(
+            self._names, self._types, zip(*raw.values, strict=False), strict=False
+        ):
+            values, places = parse_column(texts, kind)
+            columns.append(values)
+            for place in places:
+                bad.setdefault(place, []).append(name)
+        flags: list[str | None] = [None] * count
+        for place, names in bad.items():
+            flags[place] = f",{','.join(names)},"
+        columns.append(flags)
+        columns += [parse_column(at, FieldType.INSTANT)[0] for at in (raw.created, raw.updated)]
+        return Block(self.columns, list(zip(*columns, strict=True)))
+
+    def rows(self, records: Sequence[Document]) -> list[Row]:
+        """The rows of these records by column."""
+        raw = Raw()
+        self.take(raw, records)
+        return [dict(zip(self.columns, row, strict=True)) for row in self.made(raw).rows]

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import orjson
 
@@ -110,12 +110,13 @@ class RecordReader:
         names = self._properties if self._fit_list else [_ID_PROPERTY]
         query = [("limit", str(self._list_page)), ("archived", "false")]
         query += [("properties", name) for name in names]
+        encoded = urlencode(query)
         seen: set[str] = set()
         empty_pages = 0
         while True:
             page = self._transport.get(
                 self._paths.records(self._object),
-                query if after is None else [*query, ("after", after)],
+                encoded if after is None else f"{encoded}&after={quote(after)}",
                 reading=self._object,
                 check=check_records,
             )

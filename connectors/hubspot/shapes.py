@@ -5,11 +5,14 @@ sending (transport) or what the parts mean (records, schema, account). Facts: th
 properties references.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from connectors.hubspot.transport import Document, ShapeError
 
+# Beyond 18 digits an id would not fit a whole number of the database's.
 _LONGEST_ID: Final = 18
+_DICTS: Final = frozenset({dict})
+_TEXTS: Final = frozenset({str})
 
 
 def check_records(document: Document) -> None:
@@ -17,19 +20,24 @@ def check_records(document: Document) -> None:
     results = document.get("results")
     if not isinstance(results, list):
         raise ShapeError("it has no list of results.")
-    if not set(map(type, results)) <= {dict}:
+    if not _DICTS.issuperset(map(type, results)):
         raise ShapeError("a record is not a JSON object.")
-    ids = [record.get("id") for record in results]
-    # Beyond 18 digits it would not fit a whole number of the database's.
-    if not (set(map(type, ids)) <= {str} and all(map(_is_id, ids))):
+    if not _are_ids([record.get("id") for record in results]):
         raise ShapeError("a record has no id.")
-    if not {type(record.get("properties")) for record in results} <= {dict}:
+    if not _DICTS.issuperset([type(record.get("properties")) for record in results]):
         raise ShapeError("a record has no properties.")
     next_after(document)
 
 
-def _is_id(text: str) -> bool:
-    return text.isdigit() and text.isascii() and len(text) <= _LONGEST_ID
+def _are_ids(ids: list[Any]) -> bool:
+    # All at once: a page has a hundred, and a read thousands of pages.
+    if not ids:
+        return True
+    if not _TEXTS.issuperset(map(type, ids)):
+        return False
+    digits = "".join(ids)
+    lengths = set(map(len, ids))
+    return digits.isdigit() and digits.isascii() and 0 < min(lengths) <= max(lengths) <= _LONGEST_ID
 
 
 def check_search(document: Document) -> None:

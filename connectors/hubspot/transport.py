@@ -35,6 +35,9 @@ _LONGEST_MESSAGE: Final = 300
 Document = dict[str, Any]
 """A JSON object as HubSpot answered it."""
 
+Query = Sequence[tuple[str, str]] | str
+"""The query of an address: pairs, or a text that is encoded already."""
+
 Check = Callable[[Document], None]
 """Looks at an answer before it is used; raises ShapeError."""
 
@@ -74,7 +77,7 @@ class Transport:
     """Sends requests for one source and counts them; raises only SourceError and its kin.
 
     `fingerprint` tells one address and token from others without telling the token, `requests` counts
-    every try, `read_token` gives the token as it is now, `server_at` is when HubSpot last answered, by its own clock. `quota`
+    every try, `read_token` gives the token as it is now. `quota`
     holds what the last rate headers said, by the names
     `burst`, `burst_remaining`, `interval_ms`, `daily` and `daily_remaining`.
     """
@@ -91,7 +94,7 @@ class Transport:
         self.settings = settings
         self.requests = 0
         self.quota: dict[str, int] = {}
-        self.server_at: datetime | None = None
+        self._date: str | None = None
         self._source = source
         self._endpoint = endpoint
         self._token = token
@@ -108,9 +111,7 @@ class Transport:
             "Authorization": f"Bearer {token}",
         }
 
-    def get(
-        self, path: str, query: Sequence[tuple[str, str]], *, reading: str, check: Check
-    ) -> Document:
+    def get(self, path: str, query: Query, *, reading: str, check: Check) -> Document:
         """GET a JSON object; `reading` names what is read, for people."""
         return self._tried("GET", path, query, None, reading, check)
 
@@ -131,7 +132,7 @@ class Transport:
         self,
         method: str,
         path: str,
-        query: Sequence[tuple[str, str]],
+        query: Query,
         body: dict[str, Any] | None,
         reading: str,
         check: Check,
@@ -182,7 +183,7 @@ class Transport:
         self,
         method: str,
         path: str,
-        query: Sequence[tuple[str, str]],
+        query: Query,
         body: dict[str, Any] | None,
         reading: str,
         check: Check,
@@ -207,7 +208,7 @@ class Transport:
         self,
         method: str,
         path: str,
-        query: Sequence[tuple[str, str]],
+        query: Query,
         body: dict[str, Any] | None,
         reading: str,
         ticket: Ticket,
@@ -218,7 +219,7 @@ class Transport:
         settings = self.settings
         url = f"{self._endpoint.url}{path}"
         if query:
-            url = f"{url}?{urlencode(query)}"
+            url = f"{url}?{query if isinstance(query, str) else urlencode(query)}"
         try:
             # The layer above this one copies every parameter again and again, and does nothing else.
             response = self._client.rest_client.request(
@@ -260,7 +261,12 @@ class Transport:
         told = rate_headers(headers)
         self.quota.update(told)
         self._pace.answered(ticket, told)
-        self.server_at = _http_time(headers.get("Date")) or self.server_at
+        self._date = headers.get("Date") or self._date
+
+    @property
+    def server_at(self) -> datetime | None:
+        """When HubSpot last answered, by its own clock."""
+        return _http_time(self._date)
 
     def _refused(self, reading: str, reason: Reason, message: str = "") -> _RefusedError:
         return _RefusedError(self._refusal(reading, 0, reason.value, message))

@@ -106,8 +106,12 @@ def _decimal(text: str) -> Decimal:
 
 
 def _number(text: str) -> int:
-    if len(text) <= 12 and text.isascii() and text.isdigit():
-        return int(text) * 1_000_000
+    if len(text) <= 12 and text.isascii():
+        if text.isdigit():
+            return int(text) * 1_000_000
+        whole, _, rest = text.partition(".")
+        if len(rest) <= 6 and whole.isdigit() and rest.isdigit():
+            return int(whole + rest.ljust(6, "0"))
     number = _decimal(text)
     # Before scaling: `1e9000` would take for ever to write out.
     if abs(number) > _LARGEST_NUMBER:

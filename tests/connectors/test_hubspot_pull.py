@@ -1,5 +1,6 @@
 """Pulls of HubSpot records through the real client: what the mirror holds afterwards."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ import orjson
 import pytest
 
 from connectors.base import PullResult
+from connectors.clock import Clock
 from connectors.hubspot.transport import ClientSettings
 from connectors.sandbox.account import Account
 from connectors.sandbox.account_files import load_account
@@ -87,6 +89,25 @@ def test_real_account(sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mir
         for row in hs_mirror(sqlite_warehouse, "contacts").values()
     ]
     assert sum(value is not None for value in entered) == 842
+
+
+def test_a_read_is_as_quick_as_the_limit_permits(
+    sqlite_warehouse: Warehouse, hs_account: MakeAccount, hs_pull: Pull
+) -> None:
+    """220 pages under 190 requests in 10 seconds: no refusal, and no more waiting than must be."""
+    account = hs_account({"contacts": [_contact(n) for n in range(1, 2_201)]})
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        time.sleep(seconds)
+
+    settings = ClientSettings(clock=Clock(sleep=sleep), list_page=10)
+    with HubSpotSandbox(account, rate_limits=True) as sandbox:
+        result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage", settings=settings)
+        assert (result.error, result.rows) == (None, 2_200)
+        assert sandbox.server.requests(status=429) == 0
+    assert 0 < sum(slept) <= 12.0
 
 
 @pytest.mark.parametrize("count", [0, 1, 100, 101])
