@@ -27,7 +27,7 @@ from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.mirror import FieldType
 from okr_sync.warehouse.mirror_writes import remove, store
 
-_READS: Final = 2
+_PROOFS: Final = 2
 _ROWS_PER_WRITE: Final = 2_000
 _SECONDS_PER_WRITE: Final = 5.0
 
@@ -39,6 +39,10 @@ class ReadAll:
     stage: Stage
     high: datetime
     expected: int
+
+
+class _ForgottenPlaceError(Exception):
+    """HubSpot no longer knows the place where an earlier read was left."""
 
 
 class FullRead:
@@ -70,22 +74,22 @@ class FullRead:
         What has been read when HubSpot fails is kept for the next run; what can't be proven is
         thrown away.
         """
-        held = expected = 0
-        for _ in range(_READS):
+        held = expected = unproven = 0
+        while unproven < _PROOFS:
             stage = self._opened()
-            is_resumed = stage.is_listed or stage.position is not None
             try:
-                stage = self._listed(stage, is_resumed, progress)
+                self._list(stage, progress)
                 high, held, expected = self._proven(stage)
+            except _ForgottenPlaceError:
+                self.abandon(stage)
+                continue
             except BaseException:
-                with self._warehouse.write() as connection:
-                    release(connection, stage)
-                    if stage.reader is None:
-                        drop_stage(connection, stage)
+                self._leave(stage)
                 raise
             if held == expected:
                 return ReadAll(stage, high, expected)
             self.abandon(stage)
+            unproven += 1
         raise IncompletePullError(
             f"Source {self._source}: {held:,} {self._dataset} could be read, but HubSpot counts "
             f"{expected:,}. Nothing of this read was used; the next run tries again."
@@ -107,30 +111,23 @@ class FullRead:
                 self._present(),
             )
 
+    def _leave(self, stage: Stage) -> None:
+        with self._warehouse.write() as connection:
+            release(connection, stage)
+            if stage.reader is None:
+                drop_stage(connection, stage)
+
     # --- the list ---
 
-    def _listed(self, stage: Stage, is_resumed: bool, progress: Progress) -> Stage:
-        if stage.is_listed:
-            return stage
-        before = stage.rows
-        try:
-            self._list(stage, progress)
-        except InvalidRequestError:
-            # HubSpot has forgotten the place where the earlier read was left: begin anew.
-            if not is_resumed or stage.rows > before:
-                raise
-            self.abandon(stage)
-            stage = self._opened()
-            self._list(stage, progress)
-        return stage
-
     def _list(self, stage: Stage, progress: Progress) -> None:
+        if stage.is_listed:
+            return
         waiting = Raw()
-        position = stage.position
+        place, position = stage.position, stage.position
         read = stage.rows
         written_at = self._monotonic()
         try:
-            for page in self._reader.pages(stage.position):
+            for page in self._reader.pages(place):
                 self._reader.rows.take(waiting, page.records)
                 read += len(page.records)
                 position = page.after
@@ -139,6 +136,10 @@ class FullRead:
                 if position is not None and (len(waiting.ids) >= _ROWS_PER_WRITE or is_time):
                     self._append(stage, waiting, position)
                     waiting, written_at = Raw(), self._monotonic()
+        except InvalidRequestError as error:
+            if place is not None and position == place:
+                raise _ForgottenPlaceError from error
+            raise
         except SourceError:
             if waiting.ids:
                 self._append(stage, waiting, position)

@@ -77,9 +77,8 @@ class Transport:
     """Sends requests for one source and counts them; raises only SourceError and its kin.
 
     `fingerprint` tells one address and token from others without telling the token, `requests` counts
-    every try, `read_token` gives the token as it is now. `quota`
-    holds what the last rate headers said, by the names
-    `burst`, `burst_remaining`, `interval_ms`, `daily` and `daily_remaining`.
+    every try, `read_token` gives the token as it is now. `quota` holds what the last rate headers
+    said, by the names `burst`, `burst_remaining`, `interval_ms`, `daily` and `daily_remaining`.
     """
 
     def __init__(
