@@ -3,7 +3,11 @@
 import email
 import json
 import logging
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -35,10 +39,14 @@ class Mailbox:
 
 
 class Hook:
-    """An HTTP receiver that answers with `status` and keeps what it was sent."""
+    """An HTTP receiver that answers with `status` and keeps what it was sent.
+
+    The process `to_kill` gets no answer: it is killed once its message is there.
+    """
 
     def __init__(self) -> None:
         self.status = 200
+        self.to_kill: int | None = None
         self.posts: list[dict[str, Any]] = []
         hook = self
 
@@ -47,6 +55,8 @@ class Hook:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if hook.status == 200:
                     hook.posts.append(json.loads(body))
+                if hook.to_kill is not None:
+                    os.kill(hook.to_kill, signal.SIGKILL)
                 self.send_response(hook.status)
                 self.end_headers()
 
@@ -134,6 +144,34 @@ def test_a_receiver_that_is_down_gets_the_message_later_and_others_once(
     assert (len(hook.posts), len(down.posts), waiting(warehouse)) == (1, 1, [])
     down.server.shutdown()
     down.server.server_close()
+
+
+def test_a_sender_that_dies_after_sending_repeats_once_and_loses_nothing(
+    warehouse: Warehouse, warehouse_url: str, hook: Hook
+) -> None:
+    """Killed between the receiver's having it and the note of that; the next one sends it again, once."""
+    post(warehouse)
+    program = (
+        "import sys, datetime as d; sys.stdin.readline()\n"
+        "from connectors.telling import send_due\n"
+        "from okr_sync.warehouse.connect import open_warehouse\n"
+        "send_due(open_warehouse(sys.argv[1]), {'WEB': sys.argv[2]}, d.datetime(2026, 11, 23, 14, tzinfo=d.UTC))"
+    )
+    address = f"json://127.0.0.1:{hook.port}/"
+    sender = subprocess.Popen(
+        [sys.executable, "-c", program, warehouse_url, address], stdin=subprocess.PIPE, text=True
+    )
+    hook.to_kill = sender.pid
+    sender.communicate("go\n")
+    assert sender.returncode == -signal.SIGKILL
+    hook.to_kill = None
+    assert (len(hook.posts), len(waiting(warehouse))) == (1, 1)
+    environ = {"WEB": address}
+    assert send_due(warehouse, environ, NOW + timedelta(minutes=5)) == []
+    assert len(hook.posts) == 1  # the dead one's turn is not over
+    for minutes in (11, 12, 60):
+        assert send_due(warehouse, environ, NOW + timedelta(minutes=minutes)) == []
+    assert (len(hook.posts), waiting(warehouse)) == (2, [])
 
 
 @pytest.mark.parametrize(
