@@ -4,6 +4,8 @@ Belongs here: the rows, and the straightforward queries that they are held again
 here: the company (large_mirror).
 """
 
+import itertools
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,18 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from benchmarks.harness import Bench, Comparison, at_least, at_most, row
-from benchmarks.large_mirror import PROJECT, SIZES, TODAY, fill, metrics, questions
+from benchmarks.large_mirror import (
+    CONTACTS,
+    DEALS,
+    PROJECT,
+    SIZES,
+    TODAY,
+    change,
+    fill,
+    metrics,
+    questions,
+    records,
+)
 from benchmarks.servers import postgresql
 from okr_sync.config.models import AggMetric, ConversionMetric, DurationMetric, RatioMetric
 from okr_sync.metrics.evaluate_records import Answers, Question, evaluate_records
@@ -24,6 +37,8 @@ from okr_sync.metrics.mirrored import read_mirrored
 from okr_sync.metrics.record_fields import anchor_field
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 from okr_sync.warehouse.encoding import MICROS, epoch_ms
+from okr_sync.warehouse.tables import day_figures
+from okr_sync.warehouse.tally_store import Counted, keep_figures
 
 ENGINES = ("SQLite", "PostgreSQL")
 
@@ -183,3 +198,76 @@ def backfill(bench: Bench) -> dict[str, Comparison]:
             partial(large.used_by, partial(evaluate, large, one)),
         )
     return found
+
+
+def changed_records(large: Large, turn: int) -> None:
+    """Write 1,000 other versions of records of both datasets, as a pull does."""
+    draw = random.Random(turn)
+    for dataset, share in ((CONTACTS, 833), (DEALS, 167)):
+        ids = [str(number) for number in draw.sample(range(1, SIZES[dataset] + 1), share)]
+        rows = [
+            {**row, "id": one} for one, row in zip(ids, records(dataset, share, turn), strict=True)
+        ]
+        with large.warehouse.write() as connection:
+            change(connection, dataset, rows)
+
+
+def evaluate_and_keep(large: Large, asked: dict[str, list[Question]]) -> Answers:
+    """Our evaluation as a run does it: its figures by day are kept for the next."""
+    answers: Answers = {}
+    for dataset, some in asked.items():
+        counted: list[Counted] = []
+        with large.warehouse.read() as connection:
+            found, refusals = evaluate_records(connection, PROJECT, dataset, some, counted)
+        assert not refusals, refusals
+        answers |= found
+        with large.warehouse.write() as connection:
+            for each in counted:
+                keep_figures(connection, each)
+    return answers
+
+
+def forgetting(large: Large, asked: dict[str, list[Question]]) -> Answers:
+    """The same with nothing kept from earlier."""
+    with large.warehouse.write() as connection:
+        connection.execute(sa.delete(day_figures))
+    return evaluate_and_keep(large, asked)
+
+
+@row(
+    "evaluation: the day again after 1,000 changed records",
+    at_most(0.1),
+    of="evaluation after the changes ÷ evaluation from nothing",
+)
+def again(bench: Bench) -> dict[str, Comparison]:
+    """Writing the changed records is in neither; both must find the same."""
+    found = {}
+    turns = itertools.count(1)
+    for name, large in mirrors(bench).items():
+        for label, asked in (
+            ("figures that add up", questions(metrics(medians=False), [TODAY])),
+            ("with 4 % medians", questions(metrics(), [TODAY])),
+        ):
+            forgetting(large, asked)
+            pairs = []
+            for _ in range(bench.repeats):
+                changed_records(large, next(turns))
+                found_by: list[Answers] = []
+                pairs.append(
+                    (
+                        large.used_by(partial(_found, found_by, evaluate_and_keep, large, asked)),
+                        large.used_by(partial(_found, found_by, forgetting, large, asked)),
+                    )
+                )
+                assert found_by[0] == found_by[1]
+            found[f"{name}, {label}"] = Comparison(tuple(pairs))
+    return found
+
+
+def _found(
+    found: list[Answers],
+    evaluation: Callable[[Large, dict[str, list[Question]]], Answers],
+    large: Large,
+    asked: dict[str, list[Question]],
+) -> None:
+    found.append(evaluation(large, asked))

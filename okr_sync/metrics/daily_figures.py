@@ -6,16 +6,21 @@ that don't add up (scans).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection
 
 from okr_sync.metrics.measures import Daily, Figures, Measure, Merge, Part
 from okr_sync.metrics.spans import Span
 from okr_sync.metrics.tallies import tally
+from okr_sync.metrics.tally_changes import kept_figures
 from okr_sync.metrics.timeline import Piece, Timeline, marks_of, slots_of
 from okr_sync.warehouse.tally_store import DayFigures
+
+_MEANING: Final = 1
+"""To be raised when an operator or a measure changes what it means: figures are then counted anew."""
 
 
 @dataclass(frozen=True)
@@ -24,38 +29,40 @@ class DailyQuestion:
 
     daily: Daily
     spans: tuple[Span, ...]
+    is_lasting: bool
+    """Whether its figures change only with the records themselves, and so are worth keeping."""
 
 
 def daily_figures(
-    connection: Connection,
-    timeline: Timeline,
-    questions: Sequence[DailyQuestion],
-    held: MutableMapping[str, DayFigures],
-) -> list[list[Figures | None]]:
+    connection: Connection, timeline: Timeline, questions: Sequence[DailyQuestion]
+) -> tuple[list[list[Figures | None]], dict[str, DayFigures]]:
     """For each question its figures by span; None where the span has to be scanned.
 
-    `held` has the days of parts, by key, that are known already; those that have to be counted are
-    added to it.
+    Beside them the figures by day that are worth keeping, by part.
     """
-    wanted = _Wanted(timeline, held)
+    wanted = _Wanted(timeline)
     for question in questions:
         for span in question.spans:
-            wanted.add(question.daily, span)
+            wanted.add(question, span)
     wanted.count(connection)
-    return [
+    figures = [
         [
             question.daily.figures(wanted.figures(question.daily, span), span)
             for span in question.spans
         ]
         for question in questions
     ]
+    return figures, wanted.lasting()
 
 
 class _Wanted:
     """The parts of one time field's metrics with the days and pieces that are looked at."""
 
-    def __init__(self, timeline: Timeline, held: MutableMapping[str, DayFigures]) -> None:
-        self._timeline, self._held = timeline, held
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self._kept: dict[str, DayFigures] = {}
+        self._held: dict[str, DayFigures] = {}
+        self._lasting: set[str] = set()
         self._keys: dict[Part, str] = {}
         self._parts: dict[str, Part] = {}
         self._days: dict[str, tuple[int, int]] = {}
@@ -64,10 +71,12 @@ class _Wanted:
         self._of_slots: Mapping[str, Sequence[int | None]] = {}
         self._first_slot = 0
 
-    def add(self, daily: Daily, span: Span) -> None:
+    def add(self, question: DailyQuestion, span: Span) -> None:
         """Note what a metric wants for a span."""
-        for number, start, end in daily.ranges(span):
-            key = self._key(daily.parts[number])
+        for number, start, end in question.daily.ranges(span):
+            key = self._key(question.daily.parts[number])
+            if question.is_lasting:
+                self._lasting.add(key)
             stretch = self._timeline.stretch(start, end)
             if stretch.pieces:
                 self._pieces[key].update(stretch.pieces)
@@ -78,12 +87,16 @@ class _Wanted:
     def _key(self, part: Part) -> str:
         key = self._keys.get(part)
         if key is None:
-            key = self._keys[part] = f"{self._timeline.anchor or ''} {part.key()}"
+            days = f"{_MEANING} {self._timeline.source.zone.key} {self._timeline.anchor or ''}"
+            key = self._keys[part] = f"{days} {part.key()}"
             self._parts.setdefault(key, part)
         return key
 
     def count(self, connection: Connection) -> None:
         """Have everything counted that is not held."""
+        lasting = {key: self._parts[key] for key in self._days if key in self._lasting}
+        self._kept, mended = kept_figures(connection, self._timeline, lasting)
+        self._held = self._kept | mended
         # Parts that lack days up to the same one are counted together, over the days of all.
         missing: dict[int, dict[str, int]] = defaultdict(dict)
         for key, (first, after) in self._days.items():
@@ -96,7 +109,8 @@ class _Wanted:
             for key in parts:
                 held = self._held.get(key)
                 start = held.after if held is not None and held.after < after else first
-                counted = DayFigures(start, found[key][start - first :])
+                values = found.get(key) or self._nothing(key, after - first)
+                counted = DayFigures(start, values[start - first :])
                 self._held[key] = counted if held is None else held.joined(counted)
         pieces = {piece for some in self._pieces.values() for piece in some}
         if pieces:
@@ -105,6 +119,17 @@ class _Wanted:
             days = {piece.day for piece in pieces}
             self._first_slot = min(days) * (len(self._marks) + 1)
             self._of_slots = tally(connection, self._timeline, parts, days, self._marks)
+
+    def _nothing(self, key: str, days: int) -> list[int | None]:
+        return [0 if self._parts[key].measure.merge is Merge.SUM else None] * days
+
+    def lasting(self) -> dict[str, DayFigures]:
+        """The figures by day that are worth keeping and are not kept like that, by part."""
+        return {
+            key: figures
+            for key, figures in self._held.items()
+            if key in self._lasting and figures is not self._kept.get(key)
+        }
 
     def _gaps(self, key: str, first: int, after: int) -> Iterable[tuple[int, int]]:
         held = self._held.get(key)
@@ -126,6 +151,8 @@ class _Wanted:
         if stretch.first < stretch.after:
             found += self._held[key].between(stretch.first, stretch.after)
         for piece in stretch.pieces:
+            if key not in self._of_slots:
+                continue
             slots = slots_of(piece, self._marks)
             found += self._of_slots[key][
                 slots.start - self._first_slot : slots.stop - self._first_slot

@@ -29,21 +29,26 @@ from okr_sync.metrics.evaluate_reports import evaluate_reports
 from okr_sync.metrics.formula import FormulaError, parse_formula
 from okr_sync.metrics.levels import changed_since
 from okr_sync.metrics.spans import Span
+from okr_sync.warehouse.tally_store import Counted
 
 _Spans = Mapping[str, tuple[Span, ...]]
 
 
 def evaluate(
-    connection: Connection, bundle: Bundle, spans: Mapping[str, Iterable[Span]]
+    connection: Connection,
+    bundle: Bundle,
+    spans: Mapping[str, Iterable[Span]],
+    counted: list[Counted] | None = None,
 ) -> tuple[Answers, Refusals]:
     """Evaluate the metrics named in `spans` over their spans, from what the warehouse holds.
 
     Returns the measurements by metric and span, and for each metric that can't be had the reason.
-    The inputs of formulas are evaluated, and returned, with them.
+    The inputs of formulas are evaluated, and returned, with them. Figures that the next evaluation
+    could start from are added to `counted`.
     """
     wanted = _with_inputs(bundle.metrics, spans)
     metrics = with_inputs(bundle.metrics, wanted)
-    answers, refusals = _evaluate_datasets(connection, bundle, metrics, wanted)
+    answers, refusals = _evaluate_datasets(connection, bundle, metrics, wanted, counted)
     for metric in metrics:
         try:
             if isinstance(metric, ManualMetric):
@@ -79,7 +84,11 @@ def _with_inputs(metrics: Mapping[str, AnyMetric], spans: Mapping[str, Iterable[
 
 
 def _evaluate_datasets(
-    connection: Connection, bundle: Bundle, metrics: Iterable[AnyMetric], spans: _Spans
+    connection: Connection,
+    bundle: Bundle,
+    metrics: Iterable[AnyMetric],
+    spans: _Spans,
+    counted: list[Counted] | None,
 ) -> tuple[Answers, Refusals]:
     """The metrics over datasets, each dataset's together."""
     by_dataset: dict[str, list[Question]] = defaultdict(list)
@@ -90,8 +99,12 @@ def _evaluate_datasets(
     refusals: Refusals = {}
     for dataset, questions in sorted(by_dataset.items()):
         source = bundle.project.sources[dataset.partition(".")[0]]
-        read = evaluate_reports if isinstance(source, Ga4Source) else evaluate_records
-        found, refused = read(connection, bundle.project, dataset, questions)
+        if isinstance(source, Ga4Source):
+            found, refused = evaluate_reports(connection, bundle.project, dataset, questions)
+        else:
+            found, refused = evaluate_records(
+                connection, bundle.project, dataset, questions, counted
+            )
         answers |= found
         refusals |= refused
     return answers, refusals

@@ -8,7 +8,7 @@ Does not belong here: the scan (scans), the SQL columns (record_readings), GA4 r
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, Table, and_, func, select
 
 from okr_sync.config.models import Project, RecordMetric
 from okr_sync.errors import SourceError
@@ -19,12 +19,14 @@ from okr_sync.metrics.grouping import check_by, is_known, read_groups, reduce_gr
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.mirrored import Mirrored, read_mirrored
 from okr_sync.metrics.readings import Reading
-from okr_sync.metrics.record_fields import anchor_field, fields_of_metric
+from okr_sync.metrics.record_fields import anchor_field, associated_fields, fields_of_metric
 from okr_sync.metrics.record_readings import holds_bad_value, reading_of
 from okr_sync.metrics.scans import cells_of_groups, cells_of_spans, count_in_cells, scan
 from okr_sync.metrics.spans import Span
 from okr_sync.metrics.timeline import Timeline
+from okr_sync.warehouse.mirror_changes import sequence_of
 from okr_sync.warehouse.record_values import stored_text
+from okr_sync.warehouse.tally_store import Counted, DayFigures
 
 _METRICS_PER_SCAN = 100
 """A metric has up to nine columns; PostgreSQL takes 1,664 and SQLite 2,000 in one statement."""
@@ -46,11 +48,16 @@ Refusals = dict[str, str]
 
 
 def evaluate_records(
-    connection: Connection, project: Project, dataset: str, questions: Sequence[Question]
+    connection: Connection,
+    project: Project,
+    dataset: str,
+    questions: Sequence[Question],
+    counted: list[Counted] | None = None,
 ) -> tuple[Answers, Refusals]:
     """Evaluate metrics over one dataset's records, such as `hubspot.contacts`.
 
-    A metric whose fields or conditions can't be used is refused by itself; the others go on.
+    A metric whose fields or conditions can't be used is refused by itself; the others go on. Figures
+    that the next evaluation could start from are added to `counted`.
     """
     mirrored = read_mirrored(connection, project, dataset, [each.metric for each in questions])
     evaluation = _Evaluation(connection, project, mirrored)
@@ -71,7 +78,9 @@ def evaluate_records(
             continue
         by_anchor.setdefault(anchor_field(metric), []).append((question, reading))
     for anchor, asked in by_anchor.items():
-        found_here = _daily_answers(connection, mirrored.source, anchor, asked)
+        found_here, lasting = _daily_answers(connection, project, mirrored.source, anchor, asked)
+        if counted is not None and lasting:
+            counted.append(_counted(connection, mirrored.source, lasting))
         found_here |= _scanned_answers(connection, mirrored.source, anchor, asked, found_here)
         if anchor is not None and anchor in mirrored.bad_fields:
             flag = f"bad_time:{_count_bad(connection, mirrored.source, anchor)}"
@@ -82,23 +91,35 @@ def evaluate_records(
 
 def _daily_answers(
     connection: Connection,
+    project: Project,
     source: Filterable,
     anchor: str | None,
     asked: Sequence[tuple[Question, Reading]],
-) -> Answers:
-    """What can be added up day by day."""
-    daily = [
-        (question, reading, DailyQuestion(reading.daily, question.spans))
-        for question, reading in asked
-        if reading.daily is not None
-    ]
-    found = daily_figures(connection, Timeline(source, anchor), [each for *_, each in daily], {})
-    return {
+) -> tuple[Answers, dict[str, DayFigures]]:
+    """What can be added up day by day, and the figures by day that are worth keeping."""
+    daily: list[tuple[Question, Reading, DailyQuestion]] = []
+    for question, reading in asked:
+        if reading.daily is not None:
+            # Through an association a figure changes with another object's records.
+            is_lasting = not associated_fields(question.metric, project)
+            by_day = DailyQuestion(reading.daily, question.spans, is_lasting)
+            daily.append((question, reading, by_day))
+    timeline = Timeline(source, anchor)
+    found, lasting = daily_figures(connection, timeline, [by_day for *_, by_day in daily])
+    answers = {
         (question.metric.name, span): reading.finish(figures, None)
         for (question, reading, _), of_spans in zip(daily, found, strict=True)
         for span, figures in zip(question.spans, of_spans, strict=True)
         if figures is not None
     }
+    return answers, lasting
+
+
+def _counted(connection: Connection, source: Filterable, figures: dict[str, DayFigures]) -> Counted:
+    name, _, dataset = source.dataset.partition(".")
+    assert isinstance(source.table, Table)
+    newest = sequence_of(connection, name, dataset).newest
+    return Counted(name, dataset, source.table, newest, figures)
 
 
 def _scanned_answers(

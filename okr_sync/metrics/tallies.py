@@ -41,21 +41,23 @@ def tally(
     parts: Mapping[str, Part],
     days: Collection[int],
     marks: Sequence[int] = (),
-    most_groups: int = MOST_GROUPS,
+    most_groups: int | None = MOST_GROUPS,
 ) -> dict[str, list[int | None]]:
     """The figures of parts (by key) over records in the days, by slot of these days and marks.
 
-    The first figure is that of the first day's first slot. Nothing is 0 in a sum, None in an extreme.
+    The first figure is that of the first day's first slot. Nothing is 0 in a sum, None in an extreme;
+    a part for which no record was found at all is left out. `most_groups` None: as many as there are.
     """
     codes = Codes(timeline.source)
     found: dict[str, list[int | None]] = {}
     slots = len(days) * (len(marks) + 1)
-    for some in _bins(codes, parts, max(1, most_groups // slots)):
+    most = None if most_groups is None else max(1, most_groups // slots)
+    for some in _bins(codes, parts, most):
         found |= _count(connection, timeline, codes, some, sorted(days), marks)
     return found
 
 
-def _bins(codes: Codes, parts: Mapping[str, Part], most: int) -> list[_Bin]:
+def _bins(codes: Codes, parts: Mapping[str, Part], most: int | None) -> list[_Bin]:
     """Parts together while their dimensions part the records into at most `most` classes."""
     by_dimensions: dict[frozenset[str], list[tuple[str, Part, Matcher]]] = defaultdict(list)
     matchers: dict[tuple[Any, ...], Matcher] = {}
@@ -68,7 +70,11 @@ def _bins(codes: Codes, parts: Mapping[str, Part], most: int) -> list[_Bin]:
     # The largest first: what is part of another's dimensions costs nothing more.
     for dimensions in sorted(by_dimensions, key=lambda some: (-codes.size(some), sorted(some))):
         own = by_dimensions[dimensions]
-        fitting = (each for each in bins if codes.size(each.dimensions | dimensions) <= most)
+        fitting = (
+            each
+            for each in bins
+            if most is None or codes.size(each.dimensions | dimensions) <= most
+        )
         chosen = next((each for each in bins if dimensions <= each.dimensions), None)
         chosen = chosen or next(fitting, None)
         if chosen is None:
@@ -131,15 +137,13 @@ def _count(
     per_day = len(marks) + 1
     slots = range(days[0] * per_day, (days[-1] + 1) * per_day)
     classes = _Classes({packed: codes.unpacked(dimensions, packed) for packed in groups})
-    return {
-        key: _added_up(
-            part.measure,
-            places[part.measure.name],
-            slots,
-            (groups[packed] for packed in classes.matching(matcher)),
-        )
-        for key, part, matcher in wanted.parts
-    }
+    found: dict[str, list[int | None]] = {}
+    for key, part, matcher in wanted.parts:
+        matching = classes.matching(matcher)
+        if matching:
+            own = [groups[packed] for packed in matching]
+            found[key] = _added_up(part.measure, places[part.measure.name], slots, own)
+    return found
 
 
 def _added_up(

@@ -7,7 +7,7 @@ other kinds (record_readings).
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import CTE, ColumnElement, case, func
 
@@ -40,6 +40,9 @@ from okr_sync.metrics.time_conditions import (
     time_order,
 )
 from okr_sync.warehouse.mirror import FieldType
+
+_PLACES: Final = {"average": 1, "min": 2, "max": 3}
+"""Where the figure of an aggregation is among those of a duration; percentiles are beside them."""
 
 
 def _horizon(windows: CTE) -> Horizon:
@@ -134,11 +137,11 @@ def duration_reading(
 
     def finish(figures: Figures, beside: Any) -> Measurement:
         n, negative = int(figures[0] or 0), int(figures[4] or 0)
-        milliseconds = {
-            "average": None if not n else Decimal(int(figures[1])) / n,
-            "min": None if not n else Decimal(int(figures[2])),
-            "max": None if not n else Decimal(int(figures[3])),
-        }.get(metric.agg, beside[0] if beside else None)
+        milliseconds: Decimal | None = beside[0] if beside else None
+        if n and metric.agg in _PLACES:
+            milliseconds = Decimal(int(figures[_PLACES[metric.agg]]))
+            if metric.agg == "average":
+                milliseconds /= n
         value = None if milliseconds is None else milliseconds / MS_PER_DAY
         if value is None and metric.empty == "zero":
             value = Decimal(0)
@@ -159,11 +162,14 @@ def _duration_by_day(metric: DurationMetric, source: Filterable) -> Daily:
     elapsed, first = elapsed_ms(metric, source), start_ms(metric, source)
     counted, negative = elapsed >= 0, elapsed < 0
     name = f"{metric.from_time} {metric.to_time}"
+    own = {
+        "average": Measure(f"elapsed {name}", counted, elapsed),
+        "min": Measure(f"shortest {name}", counted, elapsed, Merge.MIN),
+        "max": Measure(f"longest {name}", counted, elapsed, Merge.MAX),
+    }[metric.agg]
     measures = (
         Measure(f"arrived {name}", counted),
-        Measure(f"elapsed {name}", counted, elapsed),
-        Measure(f"shortest {name}", counted, elapsed, Merge.MIN),
-        Measure(f"longest {name}", counted, elapsed, Merge.MAX),
+        own,
         Measure(f"negative {name}", negative),
         Measure(f"latest negative {name}", negative, first, Merge.MAX),
     )
@@ -171,10 +177,11 @@ def _duration_by_day(metric: DurationMetric, source: Filterable) -> Daily:
     window = over_window(parts, source, metric.to_time)
 
     def figures(found: Figures, span: Span) -> Figures | None:
-        *own, latest = found
+        arrived, days, backwards, latest = found
         # A start after the as-of instant is not known yet, nor that it comes too late.
         if latest is not None and int(latest) >= known_before(metric, source, span):
             return None
-        return own
+        by_agg = (days if metric.agg == agg else None for agg in _PLACES)
+        return arrived, *by_agg, backwards
 
     return Daily(window.parts, window.ranges, figures)

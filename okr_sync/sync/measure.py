@@ -19,9 +19,13 @@ from okr_sync.metrics.report_figures import refusal_flags
 from okr_sync.metrics.spans import Span
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.evaluations import Evaluated, stage, staged
-from okr_sync.warehouse.mirror import state_of
+from okr_sync.warehouse.mirror import count_records, state_of
 from okr_sync.warehouse.observations import MetricFailure
 from okr_sync.warehouse.reads import pulls
+from okr_sync.warehouse.tally_store import Counted, keep_figures
+
+_MANY = 10_000
+"""Figures of fewer records are counted anew more quickly than they are kept."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,15 @@ def _evaluate(
             if (error := _unusable(connection, bundle, name, failed)) is not None
         }
         usable = {name: asked for name, asked in spans.items() if name not in errors}
-        answers, refusals = evaluate(connection, bundle, usable)
+        counted: list[Counted] = []
+        answers, refusals = evaluate(connection, bundle, usable, counted)
         errors |= refusals
         flags = {name: _refusal_flags(connection, bundle, name) for name in refusals}
+        lasting = [each for each in counted if count_records(connection, each.table) >= _MANY]
+    if lasting:
+        with warehouse.write() as connection:
+            for each in lasting:
+                keep_figures(connection, each)
     return {
         name: Measured({}, errors[name], flags.get(name, ()))
         if name in errors

@@ -30,6 +30,7 @@ from okr_sync.warehouse.mirror import (
     state_of,
     table_name,
 )
+from okr_sync.warehouse.mirror_changes import forget_changes, note_changes
 from okr_sync.warehouse.tables import source_field, source_state
 from okr_sync.warehouse.upsert import upsert
 
@@ -100,6 +101,7 @@ def commit_changes(
     the dataset in between.
     """
     table = _prepare(connection, source, dataset, fields, known)
+    note_changes(connection, table, source, dataset, {*gone, *(str(row["id"]) for row in rows)})
     remove(connection, table, gone)
     store(connection, table, rows)
     _record(connection, source, dataset, fields, state)
@@ -121,6 +123,7 @@ def commit_full_read(
         # Nobody can have read what was not there, so the stage itself becomes the mirror.
         return _adopt(connection, source, dataset, stage, fields, known, state)
     table = _prepare(connection, source, dataset, fields, known)
+    forget_changes(connection, table, source, dataset)
     names = [column.name for column in table.c]
     # Rows are exchanged and not tables: a reader whose snapshot is older would find a new table
     # empty in PostgreSQL, which looks like a zero, and views or indexes that a team has made on a
@@ -154,6 +157,7 @@ def _adopt(
             raise _written_by_another(source, dataset) from None
         raise
     _refuse_if_written(connection, source, dataset, known)
+    forget_changes(connection, table, source, dataset)
     _record(connection, source, dataset, fields, state)
     return count_records(connection, table)
 
@@ -179,7 +183,8 @@ def _prepare(
         for name, kind in types.items()
         if name in before and before[name].type not in (None, kind)
     }
-    _align_columns(connection, table, retyped)
+    if _align_columns(connection, table, retyped):
+        forget_changes(connection, table, source, dataset)
     return table
 
 
@@ -197,7 +202,8 @@ def _written_by_another(source: str, dataset: str) -> IncompletePullError:
     )
 
 
-def _align_columns(connection: Connection, table: Table, retyped: Collection[str]) -> None:
+def _align_columns(connection: Connection, table: Table, retyped: Collection[str]) -> bool:
+    """Whether the mirror's columns had to be changed to be those of the table."""
     present = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
     preparer = connection.dialect.identifier_preparer
     name = preparer.quote(table.name)
@@ -209,6 +215,7 @@ def _align_columns(connection: Connection, table: Table, retyped: Collection[str
         connection.exec_driver_sql(
             f"ALTER TABLE {name} ADD COLUMN {preparer.quote(missing)} {kind}"
         )
+    return present != wanted.keys() or bool(present & set(retyped))
 
 
 def _record(

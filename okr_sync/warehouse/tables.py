@@ -301,6 +301,27 @@ source_memory = Table(
     Column("noted_at", UtcDateTime, nullable=False),
 )
 
+# How often a mirror has been written, and since which of these writes its changes are known.
+mirror_change = Table(
+    "mirror_change",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("dataset", String(100), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("known_since", BigInteger, nullable=False),
+)
+
+day_figures = Table(
+    "day_figures",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("dataset", String(100), primary_key=True),
+    Column("part", String(64), primary_key=True),  # sha256 of what is counted
+    Column("sequence", BigInteger, nullable=False),  # the write of the mirror that they know of
+    Column("first_day", Integer, nullable=False),  # days since 1970-01-01
+    Column("figures", Text, nullable=False),  # JSON list: a figure a day
+)
+
 source_report_day = Table(
     "source_report_day",
     metadata,

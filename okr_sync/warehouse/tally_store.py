@@ -1,10 +1,21 @@
 """Figures of records by day, kept from run to run.
 
-Belongs here: their shape. Does not belong here: counting (metrics.tallies).
+Belongs here: their shape, reading and storing them. Does not belong here: counting (metrics.tallies)
+or what has changed since (mirror_changes).
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Table
+
+from okr_sync.warehouse.mirror import IDS_PER_QUERY, chunks
+from okr_sync.warehouse.mirror_changes import forget_before, sequence_of
+from okr_sync.warehouse.tables import day_figures
+from okr_sync.warehouse.upsert import upsert
 
 
 @dataclass(frozen=True)
@@ -27,3 +38,53 @@ class DayFigures:
         """Both, of which one must begin where the other ends."""
         earlier, later = (self, other) if self.first < other.first else (other, self)
         return DayFigures(earlier.first, earlier.values + later.values)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Figures of a dataset by part, as of a write of its mirror, that are worth keeping."""
+
+    source: str
+    dataset: str
+    table: Table
+    sequence: int
+    figures: Mapping[str, DayFigures]
+
+
+def read_figures(
+    connection: Connection, source: str, dataset: str, parts: Collection[str]
+) -> dict[str, tuple[int, DayFigures]]:
+    """What is kept of parts, with the write of the mirror that it knows of."""
+    names = {_name(part): part for part in parts}
+    table = day_figures.c
+    found: dict[str, tuple[int, DayFigures]] = {}
+    for some in chunks(sorted(names), IDS_PER_QUERY):
+        query = sa.select(table.part, table.sequence, table.first_day, table.figures).where(
+            table.source == source, table.dataset == dataset, table.part.in_(some)
+        )
+        for name, sequence, first_day, figures in connection.execute(query):
+            found[names[name]] = sequence, DayFigures(first_day, json.loads(figures))
+    return found
+
+
+def keep_figures(connection: Connection, counted: Counted) -> None:
+    """Keep figures, unless the mirror's changes since they were counted are not known any more."""
+    sequence = sequence_of(connection, counted.source, counted.dataset)
+    if not sequence.known_since <= counted.sequence <= sequence.newest:
+        return
+    key = {"source": counted.source, "dataset": counted.dataset, "sequence": counted.sequence}
+    rows = [
+        {
+            **key,
+            "part": _name(part),
+            "first_day": figures.first,
+            "figures": json.dumps(figures.values, separators=(",", ":")),
+        }
+        for part, figures in counted.figures.items()
+    ]
+    upsert(connection, day_figures, rows)
+    forget_before(connection, counted.table, counted.source, counted.dataset)
+
+
+def _name(part: str) -> str:
+    return sha256(part.encode()).hexdigest()

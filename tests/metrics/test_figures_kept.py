@@ -1,0 +1,235 @@
+"""Figures kept from run to run: after any changes they say what counting everything anew says."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, func, select
+
+from okr_sync.config.models import (
+    AggMetric,
+    Aggregation,
+    ConversionMetric,
+    DurationMetric,
+    Family,
+    Project,
+    RatioMetric,
+    RecordMetric,
+)
+from okr_sync.config.where import Condition, Operator, Where
+from okr_sync.metrics.evaluate_records import Answers, Question, evaluate_records
+from okr_sync.metrics.spans import Span
+from okr_sync.metrics.windows import Window, local_midnight
+from okr_sync.warehouse.connect import Warehouse, open_warehouse
+from okr_sync.warehouse.encoding import epoch_ms
+from okr_sync.warehouse.mirror import (
+    DatasetState,
+    FieldState,
+    FieldType,
+    Row,
+    column_name,
+    record_table,
+    state_of,
+)
+from okr_sync.warehouse.mirror_changes import journal_table
+from okr_sync.warehouse.mirror_writes import commit_changes, commit_full_read, create_stage, store
+from okr_sync.warehouse.tables import day_figures, mirror_change
+from okr_sync.warehouse.tally_store import Counted, keep_figures
+
+ZONE = ZoneInfo("America/New_York")
+FIRST = date(2026, 3, 1)  # the 8th has 23 hours
+DAYS = 20
+TYPES = {
+    "created_at": FieldType.INSTANT,
+    "won_at": FieldType.INSTANT,
+    "amount": FieldType.NUMBER,
+    "channel": FieldType.TEXT,
+}
+AT = datetime(2026, 5, 1, tzinfo=UTC)
+PAID = Where((Condition("channel", Operator.EQ, ("PAID",)),))
+LARGE = Where((Condition("amount", Operator.GTE, ("5",)),))
+BASE = {"dataset": "hubspot.deals", "family": Family.PIPELINE}
+
+
+def _agg(name: str, agg: str, field: str | None = "amount", where: Where = PAID) -> AggMetric:
+    aggregation = Aggregation(agg=agg, field=field)
+    return AggMetric(name=name, aggregation=aggregation, time="created_at", where=where, **BASE)
+
+
+METRICS: tuple[RecordMetric, ...] = (
+    _agg("count", "count", None, Where()),
+    _agg("sum", "sum"),
+    _agg("large", "average", where=LARGE),
+    _agg("min", "min"),
+    _agg("max", "max", where=Where()),
+    RatioMetric(
+        name="share",
+        numerator=Aggregation(agg="count", where=PAID),
+        denominator=Aggregation(agg="count"),
+        time="created_at",
+        **BASE,
+    ),
+    ConversionMetric(
+        name="won", from_time="created_at", to_time="won_at", within=timedelta(days=3), **BASE
+    ),
+    DurationMetric(name="days", from_time="created_at", to_time="won_at", agg="average", **BASE),
+    DurationMetric(name="longest", from_time="created_at", to_time="won_at", agg="max", **BASE),
+)
+
+
+def _ms(minutes: int) -> int:
+    return epoch_ms(local_midnight(FIRST, ZONE)) + minutes * 60_000
+
+
+def rows() -> st.SearchStrategy[list[Row]]:
+    """Records to add or to overwrite: few ids, so that most are met again."""
+    minutes = st.integers(0, DAYS * 1440)
+    row = st.fixed_dictionaries(
+        {
+            "id": st.integers(1, 12).map(str),
+            column_name("created_at"): st.none() | minutes.map(_ms),
+            column_name("won_at"): st.none() | minutes.map(_ms),
+            column_name("amount"): st.none() | st.integers(-9, 9).map(lambda n: n * 500_000),
+            column_name("channel"): st.sampled_from(["PAID", "ORGANIC", None]),
+            "bad_fields": st.none(),
+            "created_ms": st.none(),
+            "updated_ms": st.none(),
+        }
+    )
+    return st.lists(row, max_size=6, unique_by=lambda one: one["id"])
+
+
+def steps() -> st.SearchStrategy[list[tuple[list[Row], set[str], int, bool]]]:
+    """Changed records, deleted ones, the day that is then looked at, and whether all is read anew."""
+    gone = st.sets(st.integers(1, 12).map(str), max_size=4)
+    is_full = st.integers(0, 9).map(lambda drawn: drawn == 0)
+    step = st.tuples(rows(), gone, st.integers(1, DAYS), is_full)
+    return st.lists(step, min_size=2, max_size=6)
+
+
+@pytest.fixture(scope="module")
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """A SQLite warehouse for all examples."""
+    opened = open_warehouse(f"sqlite:///{tmp_path_factory.mktemp('kept') / 'w.sqlite'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def postgresql_database(postgresql_server: str) -> Iterator[Warehouse]:
+    """A PostgreSQL warehouse for all examples."""
+    opened = open_warehouse(postgresql_server)
+    yield opened
+    opened.close()
+
+
+def apply(warehouse: Warehouse, changed: list[Row], gone: set[str], *, is_full: bool) -> None:
+    """Write changes as a pull does, or everything as a full read does."""
+    fields = {name: FieldState(kind, AT, None) for name, kind in TYPES.items()}
+    with warehouse.write() as connection:
+        known = state_of(connection, "hubspot", "deals")
+        state = DatasetState(AT, AT, "1", ZONE.key, "USD")
+        if is_full:
+            stage = create_stage(connection, "hubspot", "deals", TYPES, AT)
+            store(connection, stage, changed)
+            commit_full_read(
+                connection, "hubspot", "deals", stage=stage, fields=fields, known=known, state=state
+            )
+        else:
+            kept = [row for row in changed if row["id"] not in gone]
+            commit_changes(
+                connection,
+                "hubspot",
+                "deals",
+                rows=kept,
+                gone=gone,
+                fields=fields,
+                known=known,
+                state=state,
+            )
+
+
+def look(warehouse: Warehouse, project: Project, last: int, hour: int = 24) -> Answers:
+    """Evaluate every metric over two windows that end with a day (or in it), and keep the figures."""
+    end = FIRST + timedelta(days=last)
+    end_at = local_midnight(end - timedelta(days=1), ZONE) + timedelta(hours=hour)
+    end_at = min(end_at, local_midnight(end, ZONE))
+    spans = tuple(
+        Span(
+            end - timedelta(days=1), end_at, Window(start, end, local_midnight(start, ZONE), end_at)
+        )
+        for start in (FIRST, max(FIRST, end - timedelta(days=7)))
+    )
+    counted: list[Counted] = []
+    questions = [Question(metric, spans) for metric in METRICS]
+    with warehouse.read() as connection:
+        answers, refusals = evaluate_records(
+            connection, project, "hubspot.deals", questions, counted
+        )
+    assert not refusals
+    with warehouse.write() as connection:
+        for each in counted:
+            keep_figures(connection, each)
+    return answers
+
+
+def anew(warehouse: Warehouse, project: Project, last: int) -> Answers:
+    """The same with nothing kept from earlier."""
+    with warehouse.write() as connection:
+        connection.execute(delete(day_figures))
+    return look(warehouse, project, last)
+
+
+@pytest.mark.parametrize("engine", ["sqlite_file", "postgresql_database"])
+@settings(
+    max_examples=25,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(taken=steps())
+def test_kept_figures_are_those_counted_anew(
+    request: pytest.FixtureRequest,
+    project: Project,
+    engine: str,
+    taken: list[tuple[list[Row], set[str], int, bool]],
+) -> None:
+    """Changed, deleted, restored and moved records: what is kept ends as what counting anew finds."""
+    warehouse: Warehouse = request.getfixturevalue(engine)
+    apply(warehouse, [], set(), is_full=True)
+    look(warehouse, project, 5)
+    for changed, gone, last, is_full in taken:
+        apply(warehouse, changed, gone, is_full=is_full)
+        found = look(warehouse, project, last)
+    assert found == anew(warehouse, project, last)
+
+
+def test_only_what_changed_is_counted(warehouse: Warehouse, project: Project) -> None:
+    """The journal holds the changed record alone, and is empty once the figures know of it."""
+    row: Row = {
+        column_name("created_at"): _ms(100),
+        column_name("won_at"): None,
+        column_name("amount"): 5_000_000,
+        column_name("channel"): "PAID",
+        "bad_fields": None,
+        "created_ms": None,
+        "updated_ms": None,
+    }
+    many: list[Row] = [{"id": str(number), **row} for number in range(50)]
+    apply(warehouse, many, set(), is_full=True)
+    first = look(warehouse, project, 3)
+    apply(warehouse, [{**many[7], column_name("amount"): 1_000_000}], {"8"}, is_full=False)
+    journal = journal_table(record_table("hubspot", "deals", TYPES))
+    with warehouse.read() as connection:
+        ids = connection.scalars(select(journal.c.id).order_by(journal.c.id)).all()
+    assert ids == ["7", "8"]
+    second = look(warehouse, project, 3)
+    assert {one.value for (name, _), one in first.items() if name == "count"} == {50}
+    assert {one.value for (name, _), one in second.items() if name == "count"} == {49}
+    assert {one.value for (name, _), one in second.items() if name == "sum"} == {48 * 5 + 1}
+    with warehouse.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(journal)) == 0
+        assert connection.execute(select(mirror_change.c.sequence)).scalar_one() == 2
