@@ -35,9 +35,6 @@ class _Test:
     codes: frozenset[int]
     is_none: bool = False
 
-    def holds(self, codes: Combination) -> bool:
-        return (codes[self.dimension] in self.codes) is not self.is_none
-
 
 @dataclass(frozen=True)
 class Matcher:
@@ -48,12 +45,13 @@ class Matcher:
 
     def holds(self, codes: Combination) -> bool:
         """Whether records with these codes satisfy the condition."""
-        return all(
-            test.holds(codes)
-            if isinstance(test, _Test)
-            else any(alternative.holds(codes) for alternative in test)
-            for test in self.tests
-        )
+        for test in self.tests:
+            if isinstance(test, _Test):
+                if (codes[test.dimension] in test.codes) is test.is_none:
+                    return False
+            elif not any(alternative.holds(codes) for alternative in test):
+                return False
+        return True
 
 
 class Codes:

@@ -88,7 +88,7 @@ class _Wanted:
         key = self._keys.get(part)
         if key is None:
             days = f"{_MEANING} {self._timeline.source.zone.key} {self._timeline.anchor or ''}"
-            key = self._keys[part] = f"{days} {part.key()}"
+            key = self._keys[part] = f"{days} {part.key}"
             self._parts.setdefault(key, part)
         return key
 
@@ -161,7 +161,7 @@ class _Wanted:
 
 
 def _total(measure: Measure, figures: Iterable[int | None]) -> int | None:
-    known = (figure for figure in figures if figure is not None)
     if measure.merge is Merge.SUM:
-        return sum(known)
+        return sum(filter(None, figures))
+    known = (figure for figure in figures if figure is not None)
     return (min if measure.merge is Merge.MIN else max)(known, default=None)

@@ -55,6 +55,8 @@ class Filterable:
     zone: ZoneInfo
     dataset: str = ""
     related: Mapping[str, "Filterable"] = field(default_factory=dict)
+    conditions: dict[str, ColumnElement[bool]] = field(default_factory=dict, init=False, repr=False)
+    """Those that were asked for, by their key: teams filter by the same few conditions."""
 
     def column(self, field: str) -> ColumnElement[object]:
         """The column that holds a field."""
@@ -74,7 +76,11 @@ def condition_sql(where: Where, source: Filterable) -> ColumnElement[bool]:
 
     Raises SourceError where an operator or a value doesn't fit the field's type.
     """
-    return and_(true(), *(test_sql(test, source) for test in split_tests(where, source)))
+    key = where.key()
+    if key not in source.conditions:
+        tests = (test_sql(test, source) for test in split_tests(where, source))
+        source.conditions[key] = and_(true(), *tests)
+    return source.conditions[key]
 
 
 def split_tests(where: Where, source: Filterable) -> list[Condition | AnyOf | RelatedTests]:

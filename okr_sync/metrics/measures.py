@@ -8,6 +8,7 @@ the counting by day (tallies).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func
@@ -84,9 +85,15 @@ class Part:
     wheres: tuple[Where, ...]
     measure: Measure
 
+    @cached_property
+    def where_key(self) -> str:
+        """Equal for parts of the same records."""
+        return " ".join(where.key() for where in self.wheres)
+
+    @property
     def key(self) -> str:
         """Equal for parts that mean the same on one dataset."""
-        return " ".join((*(where.key() for where in self.wheres), self.measure.name))
+        return f"{self.where_key} {self.measure.name}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,11 +60,12 @@ def tally(
 def _bins(codes: Codes, parts: Mapping[str, Part], most: int | None) -> list[_Bin]:
     """Parts together while their dimensions part the records into at most `most` classes."""
     by_dimensions: dict[frozenset[str], list[tuple[str, Part, Matcher]]] = defaultdict(list)
-    matchers: dict[tuple[Any, ...], Matcher] = {}
+    matchers: dict[str, Matcher] = {}
     for key, part in parts.items():
-        matcher = matchers.get(part.wheres)
+        # Not by the conditions themselves: true, 1 and Decimal(1) are equal in Python.
+        matcher = matchers.get(part.where_key)
         if matcher is None:
-            matcher = matchers[part.wheres] = codes.matcher(part.wheres)
+            matcher = matchers[part.where_key] = codes.matcher(part.wheres)
         by_dimensions[matcher.dimensions].append((key, part, matcher))
     bins: list[_Bin] = []
     # The largest first: what is part of another's dimensions costs nothing more.

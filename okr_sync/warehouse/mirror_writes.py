@@ -173,6 +173,14 @@ def _prepare(
     types = {name: state.type for name, state in fields.items() if state.type is not None}
     table = record_table(source, dataset, types)
     table.create(connection, checkfirst=True)
+    # Few records have values that can't be read, and each evaluation asks for them.
+    bad = table.c.bad_fields
+    sa.Index(
+        f"ix_{table.name}__bad",
+        bad,
+        postgresql_where=bad.is_not(None),
+        sqlite_where=bad.is_not(None),
+    ).create(connection, checkfirst=True)
     if connection.dialect.name == "postgresql":
         quoted = connection.dialect.identifier_preparer.quote(table.name)
         connection.exec_driver_sql(f"LOCK TABLE {quoted} IN SHARE ROW EXCLUSIVE MODE")
