@@ -31,11 +31,12 @@ from okr_sync.warehouse.mirror import (
     FieldType,
     Row,
     column_name,
+    named_record_table,
     record_table,
     state_of,
 )
 from okr_sync.warehouse.mirror_changes import journal_table
-from okr_sync.warehouse.mirror_writes import commit_changes, commit_full_read, create_stage, store
+from okr_sync.warehouse.mirror_writes import commit_changes, commit_full_read, store
 from okr_sync.warehouse.tables import day_figures, mirror_change
 from okr_sync.warehouse.tally_store import Counted, keep_figures
 
@@ -133,7 +134,8 @@ def apply(warehouse: Warehouse, changed: list[Row], gone: set[str], *, is_full: 
         known = state_of(connection, "hubspot", "deals")
         state = DatasetState(AT, AT, "1", ZONE.key, "USD")
         if is_full:
-            stage = create_stage(connection, "hubspot", "deals", TYPES, AT)
+            stage = named_record_table("stage", TYPES)
+            stage.create(connection)
             store(connection, stage, changed)
             commit_full_read(
                 connection, "hubspot", "deals", stage=stage, fields=fields, known=known, state=state
