@@ -196,7 +196,7 @@ def _measured(
 
 def _known_at(bundle: Bundle, given: "str | date | None") -> datetime | None:
     day = _day(given)
-    return None if day is None else end_of_day(bundle.project, day)
+    return None if day is None else end_of_day(bundle.project.time_zone, day)
 
 
 def _day(given: "str | date | None") -> date | None:

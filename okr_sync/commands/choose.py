@@ -4,10 +4,22 @@ Belongs here: matching typed names with ids. Does not belong here: what is done 
 """
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Protocol
 
-from okr_sync.config.bundle import Bundle
 from okr_sync.errors import UsageError
+
+
+class Defined(Protocol):
+    """What the files define: a bundle, or its outline."""
+
+    @property
+    def key_results(self) -> Collection[str]:
+        """The ids of those in use."""
+
+    @property
+    def quarantined(self) -> Mapping[str, str]:
+        """Why others are not, by id."""
 
 
 def choose_key_results(typed: Iterable[str], known: Collection[str]) -> list[str]:
@@ -18,16 +30,16 @@ def choose_key_results(typed: Iterable[str], known: Collection[str]) -> list[str
     return [_choose_one(name, known) for name in typed]
 
 
-def choose_measured(typed: str, measured: Collection[str], bundle: Bundle) -> str:
+def choose_measured(typed: str, measured: Collection[str], defined: Defined) -> str:
     """The id that a typed name means, of a key result that has been measured.
 
     Raises UsageError, also where the files define it but no run has measured it.
     """
-    name = _choose_one(typed, {*measured, *bundle.key_results, *bundle.quarantined})
+    name = _choose_one(typed, {*measured, *defined.key_results, *defined.quarantined})
     if name in measured:
         return name
-    if name in bundle.quarantined:
-        raise UsageError(f"{name} can't be measured: {bundle.quarantined[name]}")
+    if name in defined.quarantined:
+        raise UsageError(f"{name} can't be measured: {defined.quarantined[name]}")
     raise UsageError(
         f"{name} has not been measured yet. Run `okr-sync sync`, or look at it with "
         f"`okr-sync preview {name}`."

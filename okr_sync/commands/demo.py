@@ -19,6 +19,7 @@ from okr_sync.commands.project_warehouse import opened
 from okr_sync.commands.report import run_report
 from okr_sync.commands.status import quarantined_without, show_status
 from okr_sync.commands.sync import run_sync
+from okr_sync.config.outline import outline_of
 from okr_sync.warehouse.address import WAREHOUSE_VARIABLE
 from okr_sync.warehouse.reads import status
 
@@ -41,7 +42,8 @@ def run_demo(folder: Path) -> int:
     with opened(project) as (bundle, warehouse):
         click.echo()
         rows = status(warehouse, now=datetime.now(UTC))
-        show_status(output(), rows, warehouse, bundle, quarantined_without(rows, bundle))
+        outline = outline_of(bundle)
+        show_status(output(), rows, warehouse, outline, quarantined_without(rows, outline))
     click.echo()
     run_report(project, folder / "report.html", as_json=False)
     click.echo(_where_next(folder, LAST_DAY))

@@ -26,7 +26,9 @@ def run_history(folder: Path, key_result: str, as_known_on: date | None, as_json
         known = status(warehouse, now=datetime.now(UTC), even_retired=True)
         rows_by_id = {row.key_result_id: row for row in known}
         key_result_id = choose_measured(key_result, rows_by_id, bundle)
-        known_at = None if as_known_on is None else end_of_day(bundle.project, as_known_on)
+        known_at = (
+            None if as_known_on is None else end_of_day(bundle.project.time_zone, as_known_on)
+        )
         rows = history(warehouse, key_result_id, as_known_on=known_at)
         with warehouse.read() as connection:
             goals = recorded_goals(connection, [key_result_id]).get(key_result_id, [])

@@ -9,20 +9,24 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from okr_sync.config.bundle import Bundle
-from okr_sync.config.loader import load_project
-from okr_sync.config.models import Project
+from okr_sync.config.outline import Outline, read_outline
 from okr_sync.errors import NoWarehouseError
-from okr_sync.metrics.windows import local_midnight
 from okr_sync.warehouse.address import warehouse_url
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 
+# Definitions are loaded only by the commands that need them: `status` does without.
+if TYPE_CHECKING:
+    from okr_sync.config.bundle import Bundle
+
 
 @contextmanager
-def opened(folder: Path, *, migrate: bool = False) -> Iterator[tuple[Bundle, Warehouse]]:
+def opened(folder: Path, *, migrate: bool = False) -> Iterator[tuple["Bundle", Warehouse]]:
     """The project and its warehouse; a reading command doesn't make tables that aren't there."""
+    from okr_sync.config.loader import load_project
+
     bundle = load_project(folder)
     warehouse = _open(bundle, migrate)
     try:
@@ -32,7 +36,19 @@ def opened(folder: Path, *, migrate: bool = False) -> Iterator[tuple[Bundle, War
 
 
 @contextmanager
-def opened_or_temporary(bundle: Bundle) -> Iterator[tuple[Warehouse, bool]]:
+def outlined(folder: Path) -> Iterator[tuple[Outline, Warehouse]]:
+    """The project's outline and its warehouse, as `opened` but sooner."""
+    outline = read_outline(folder)
+    url = warehouse_url(outline.warehouse_url_env, folder, os.environ)
+    warehouse = open_warehouse(url, migrate=False)
+    try:
+        yield outline, warehouse
+    finally:
+        warehouse.close()
+
+
+@contextmanager
+def opened_or_temporary(bundle: "Bundle") -> Iterator[tuple[Warehouse, bool]]:
     """A project's warehouse, or where there is none yet a temporary one; and whether it is that."""
     try:
         warehouse = _open(bundle, migrate=False)
@@ -47,11 +63,13 @@ def opened_or_temporary(bundle: Bundle) -> Iterator[tuple[Warehouse, bool]]:
         yield warehouse, is_temporary
 
 
-def end_of_day(project: Project, day: date) -> datetime:
+def end_of_day(time_zone: str, day: date) -> datetime:
     """The instant at which a day of the project's time zone is over: what was known by then counts."""
-    return local_midnight(day + timedelta(days=1), ZoneInfo(project.time_zone))
+    from okr_sync.metrics.windows import local_midnight
+
+    return local_midnight(day + timedelta(days=1), ZoneInfo(time_zone))
 
 
-def _open(bundle: Bundle, migrate: bool) -> Warehouse:
+def _open(bundle: "Bundle", migrate: bool) -> Warehouse:
     url = warehouse_url(bundle.project.warehouse_url_env, bundle.folder, os.environ)
     return open_warehouse(url, migrate=migrate)

@@ -20,8 +20,8 @@ from okr_sync.checks.failing import failing_checks
 from okr_sync.checks.results import CheckSeverity
 from okr_sync.commands.choose import choose_measured
 from okr_sync.commands.console import is_narrow, output
-from okr_sync.commands.project_warehouse import end_of_day, opened
-from okr_sync.config.bundle import Bundle
+from okr_sync.commands.project_warehouse import end_of_day, outlined
+from okr_sync.config.outline import Outline
 from okr_sync.numbers import show_number, show_percent
 from okr_sync.warehouse.check_results import RecordedCheck
 from okr_sync.warehouse.connect import Warehouse
@@ -51,20 +51,20 @@ def run_status(
     With `as_known_on`, a day in the project's time zone, it is the status as it was known at that
     day's end; what fails now doesn't belong to it.
     """
-    with opened(folder) as (bundle, warehouse):
-        known_at = None if as_known_on is None else end_of_day(bundle.project, as_known_on)
+    with outlined(folder) as (outline, warehouse):
+        known_at = None if as_known_on is None else end_of_day(outline.time_zone, as_known_on)
         now = datetime.now(UTC)
         rows = status(warehouse, now=now, as_of=as_of, as_known_on=known_at)
-        unpublished = quarantined_without(rows, bundle) if known_at is None else {}
+        unpublished = quarantined_without(rows, outline) if known_at is None else {}
         if key_results:
             known = {*unpublished, *(row.key_result_id for row in rows)}
-            chosen = [choose_measured(name, known, bundle) for name in key_results]
+            chosen = [choose_measured(name, known, outline) for name in key_results]
             rows = [row for row in rows if row.key_result_id in chosen]
             unpublished = {name: text for name, text in unpublished.items() if name in chosen}
         if as_json:
             names = [row.key_result_id for row in rows]
             # What fails now says nothing of what was known on another day.
-            checks = failing_checks(warehouse, bundle, names) if known_at is None else {}
+            checks = failing_checks(warehouse, outline.rests_on(names)) if known_at is None else {}
             objects = [
                 to_jsonable(row)
                 | {"checks": [check_object(one) for one in checks.get(row.key_result_id, ())]}
@@ -76,17 +76,17 @@ def run_status(
         elif as_known_on is not None and not rows:
             click.echo(f"Nothing was known yet at the end of {as_known_on}.")
         else:
-            show_status(output(), rows, warehouse, bundle, unpublished)
+            show_status(output(), rows, warehouse, outline, unpublished)
             if known_at is None:
-                show_failing_checks(output(), rows, warehouse, bundle)
+                show_failing_checks(output(), rows, warehouse, outline)
     return 1 if unpublished or any(row.error for row in rows) else 0
 
 
-def quarantined_without(rows: Sequence[StatusRow], bundle: Bundle) -> dict[str, str]:
+def quarantined_without(rows: Sequence[StatusRow], outline: Outline) -> dict[str, str]:
     """The quarantined key results that have no row, because they never ran, and why they can't."""
     published = {row.key_result_id for row in rows}
     return {
-        name: text for name, text in sorted(bundle.quarantined.items()) if name not in published
+        name: text for name, text in sorted(outline.quarantined.items()) if name not in published
     }
 
 
@@ -94,14 +94,14 @@ def show_status(
     console: Console,
     rows: Sequence[StatusRow],
     warehouse: Warehouse,
-    bundle: Bundle,
+    outline: Outline,
     unpublished: Mapping[str, str],
 ) -> None:
     """Print the status table, then what went wrong, one line each."""
     if not rows:
         console.print("No key result has been measured yet. Run `okr-sync sync`.")
     else:
-        console.print(_table(rows, bundle, is_narrow(console)))
+        console.print(_table(rows, outline, is_narrow(console)))
     for row in rows:
         if row.error:
             console.print(Text(f"{row.key_result_id}: {row.error}", style="red"))
@@ -111,11 +111,11 @@ def show_status(
 
 
 def show_failing_checks(
-    console: Console, rows: Sequence[StatusRow], warehouse: Warehouse, bundle: Bundle
+    console: Console, rows: Sequence[StatusRow], warehouse: Warehouse, outline: Outline
 ) -> None:
     """Print what failing checks say of the key results shown, each once, unless it was said already."""
     said = {row.error for row in rows}
-    failing = failing_checks(warehouse, bundle, [row.key_result_id for row in rows])
+    failing = failing_checks(warehouse, outline.rests_on(row.key_result_id for row in rows))
     for one in dict.fromkeys(check for checks in failing.values() for check in checks):
         result = one.result
         if result.message not in said:
@@ -138,7 +138,7 @@ def check_object(one: RecordedCheck) -> dict[str, Any]:
     }
 
 
-def _table(rows: Sequence[StatusRow], bundle: Bundle, narrow: bool) -> Table:
+def _table(rows: Sequence[StatusRow], outline: Outline, narrow: bool) -> Table:
     """The table; a narrow one has day and notes below the title, and no bars."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Key result", overflow="fold", min_width=20)
@@ -161,7 +161,7 @@ def _table(rows: Sequence[StatusRow], bundle: Bundle, narrow: bool) -> Table:
         table.add_row(
             Padding(title, (0, 0, 0, 2)),
             show_number(row.value, row.unit),
-            _goal(row, bundle),
+            _goal(row, outline),
             _progress(row, with_bar=not narrow),
             Text(row.status.replace("_", " "), style=_COLOURS.get(row.status, "")),
             *([] if narrow else beside),
@@ -169,13 +169,12 @@ def _table(rows: Sequence[StatusRow], bundle: Bundle, narrow: bool) -> Table:
     return table
 
 
-def _goal(row: StatusRow, bundle: Bundle) -> str:
+def _goal(row: StatusRow, outline: Outline) -> str:
     target = show_number(row.target, row.unit)
     if row.goal_kind == "from_to":
         return f"{show_number(row.baseline, row.unit)} → {target}"
     if row.goal_kind == "between":
-        key_result = bundle.key_results.get(row.key_result_id)
-        low = show_number(key_result.goal.low if key_result else None, row.unit)
+        low = show_number(outline.lows.get(row.key_result_id), row.unit)
         return f"{low} … {target}"
     return f"{'≥' if row.goal_kind == 'at_least' else '≤'} {target}"
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from okr_sync.checks.failing import failing_checks
+from okr_sync.checks.subjects import subjects_of
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import FormulaMetric, KeyResult
 from okr_sync.errors import OkrSyncError, SourceError, UsageError
@@ -165,7 +166,9 @@ def explain(
         goals=goals,
         inputs=inputs,
         groups=groups,
-        checks=failing_checks(warehouse, bundle, [key_result_id]).get(key_result_id, []),
+        checks=failing_checks(warehouse, {key_result_id: subjects_of(bundle, key_result_id)}).get(
+            key_result_id, []
+        ),
     )
 
 

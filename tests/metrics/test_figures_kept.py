@@ -108,7 +108,7 @@ def steps() -> st.SearchStrategy[list[tuple[list[Row], set[str], int, bool]]]:
     gone = st.sets(st.integers(1, 12).map(str), max_size=4)
     is_full = st.integers(0, 9).map(lambda drawn: drawn == 0)
     step = st.tuples(rows(), gone, st.integers(1, DAYS), is_full)
-    return st.lists(step, min_size=2, max_size=6)
+    return st.lists(step, min_size=2, max_size=4)
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def anew(warehouse: Warehouse, project: Project, last: int) -> Answers:
 
 @pytest.mark.parametrize("engine", ["sqlite_file", "postgresql_database"])
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
