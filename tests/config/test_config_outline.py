@@ -28,7 +28,7 @@ def test_a_kept_outline_is_the_project(kept: Path) -> None:
 @pytest.mark.parametrize("name", ["okr_sync.yaml", "metrics.yaml", "okrs/web.yaml"])
 def test_a_changed_file_is_read_again(kept: Path, name: str) -> None:
     """A mistake in any file is seen at once, though size and time of the file are as before."""
-    path = kept / name
+    path, outline = kept / name, read_outline(kept)
     before = path.stat()
     path.write_text(path.read_text(encoding="utf-8").replace(":", ";", 1), encoding="utf-8")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -36,11 +36,7 @@ def test_a_changed_file_is_read_again(kept: Path, name: str) -> None:
         with pytest.raises(ConfigError):
             read_outline(kept)
     else:
-        assert read_outline(kept) == outline_of(load_project(kept))
-        assert read_outline(kept).key_results != ["sales/leads", "sales/paid-share"] + [
-            "web/sessions",
-            "web/visitors",
-        ]
+        assert read_outline(kept) == outline_of(load_project(kept)) != outline
 
 
 def test_new_and_deleted_files_count(company: Company, kept: Path) -> None:
