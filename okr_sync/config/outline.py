@@ -44,9 +44,7 @@ class Outline:
 
     def rests_on(self, key_result_ids: Iterable[str]) -> dict[str, Sequence[tuple[str, str]]]:
         """What checks could fail of for each key result; itself where the files have it no more."""
-        return {
-            name: self.subjects.get(name, [("key_result", name)]) for name in key_result_ids
-        }
+        return {name: self.subjects.get(name, [("key_result", name)]) for name in key_result_ids}
 
 
 def outline_of(bundle: "Bundle") -> Outline:

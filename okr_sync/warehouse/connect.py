@@ -26,7 +26,7 @@ from okr_sync.warehouse.address import (
 from okr_sync.warehouse.failures import explain
 from okr_sync.warehouse.filesystem import network_file_system
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest migration (migrations/versions)."""
 
 VERSION_TABLE = "okr_sync_version"
