@@ -2,7 +2,7 @@
 
 Run by test_simulation.py. Two to four workers sync the same key results from a source whose numbers
 change, one step at a time: begin, read, renew the lease, publish (in one or two parts), finish. People
-meanwhile change goals and definitions and override numbers. Time is simulated: the database's clock is a function that this file gives to SQLite, and each worker's
+meanwhile change goals, definitions and ids, and override numbers. Time is simulated: the database's clock is a function that this file gives to SQLite, and each worker's
 own clock is wrong in its own way. Faults: a worker vanishes between two steps, a publish breaks
 half-way, a worker sleeps for longer than its lease lasts, a pull fails.
 
@@ -13,8 +13,8 @@ hold, written from the rules (docs/adr) and not from the code.
 import random
 import sqlite3
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -35,6 +35,7 @@ from okr_sync.warehouse.observations import (
     KeyResultRow,
 )
 from okr_sync.warehouse.publish import publish
+from okr_sync.warehouse.renames import Rename, apply_renames
 from okr_sync.warehouse.runs import finish_run, mark_dead_runs, start_run
 from okr_sync.warehouse.tables import (
     confirmation,
@@ -80,6 +81,8 @@ class Project:
 
     definition: int = 1
     goal: int = 1
+    ids: tuple[str, ...] = IDS
+    renames: tuple[Rename, ...] = ()
 
     @property
     def definition_hash(self) -> str:
@@ -152,6 +155,7 @@ class Oracle:
         self.current: dict[str, Shown] = {}
         self.goals: dict[str, list[tuple[Decimal, str]]] = {}
         self.defined: dict[str, str] = {}
+        self._given_up: dict[str, int] = {}
         self._spoken: dict[Any, int] = {}
 
     def begin(self, run_id: str, now: datetime) -> None:
@@ -160,6 +164,15 @@ class Oracle:
                 run.expires_at = None
                 run.status = "failed" if run.status == "running" else run.status
         self.runs[run_id] = Run(len(self.runs) + 1, now + LEASE)
+
+    def rename(self, renames: Sequence[Rename]) -> None:
+        """Everything that is known of a key result goes on under its new id, and only there."""
+        for one in renames:
+            if one.old_id not in self.defined or one.old_id in self._given_up:
+                continue
+            self._given_up[one.old_id] = len(self.runs)
+            for known in (self.defined, self.goals, self.current, self.history, self._spoken):
+                _rename_keys(known, one)
 
     def renew(self, run_id: str, now: datetime) -> None:
         run = self.runs[run_id]
@@ -175,6 +188,10 @@ class Oracle:
     ) -> None:
         run = self.runs[run_id]
         run.has_published = True
+        # What a newer run keeps under another id, this one knows nothing of.
+        gone = {name for name, since in self._given_up.items() if since >= run.number}
+        found = {key: one for key, one in found.items() if key[0] not in gone}
+        failed = [name for name in failed if name not in gone]
         names = {name for name, _ in found}
         self._define(run_id, sorted(names | set(failed)), project)
         written = set()
@@ -286,6 +303,15 @@ class Oracle:
         return self.runs[one].number > self.runs[other].number
 
 
+def _rename_keys(known: Any, rename: Rename) -> None:
+    """Of a dict by id, by id and day, or by day of the metric, which keeps its name."""
+    for key in list(known):
+        if key == rename.old_id:
+            known[rename.new_id] = known.pop(key)
+        elif isinstance(key, tuple) and key[0] == rename.old_id:
+            known[rename.new_id, key[1]] = known.pop(key)
+
+
 def _reported(revisions: list[Revision]) -> Decimal:
     """What people were told first: restatements add up, and a new goal is no new number."""
     told = [one for one in revisions if one.cause not in ("restated", "goal")]
@@ -314,9 +340,9 @@ class World:
         self.warehouse = warehouse
         self.oracle = Oracle()
         self.now = datetime(2026, 10, 6, 12, tzinfo=UTC)
-        self.truth: dict[Key, Decimal] = {}
+        self.truth: dict[tuple[int, date], Decimal] = {}
         self.project = Project()
-        self.overrides: dict[str, Decimal] = {}
+        self.overrides: dict[int, Decimal] = {}
         self.is_broken_after: int | None = None
         self._runs = 0
         self.log: list[str] = []
@@ -357,6 +383,7 @@ class World:
     def _run(self, number: int, skew: timedelta) -> Iterator[bool]:
         self._runs += 1
         run_id = f"run-{self._runs}"
+        project = self.project
         self.log.append(f"worker {number} begins {run_id}")
         mark_dead_runs(self.warehouse, now=self.now + skew)
         start_run(
@@ -369,22 +396,24 @@ class World:
             started_at=self.now + skew,
         )
         self.oracle.begin(run_id, self.now)
-        yield False
+        apply_renames(self.warehouse, project.renames, renamed_at=self.now + skew, config_hash="c")
+        self.oracle.rename(project.renames)
+        yield bool(project.renames)
         first = self.draw.randint(0, 2)
-        project = self.project
         read = {
-            (name, day): Found(self._truth_of(name, day), self.overrides.get(name), project)
-            for name in IDS
+            (name, day): Found(self._truth_of(slot, day), self.overrides.get(slot), project)
+            for slot, name in enumerate(project.ids)
             for day in (FIRST_DAY + timedelta(days=n) for n in range(first, first + 3))
         }
-        failed = [name for name in IDS if self.draw.random() < 0.15]
+        failed = [name for name in project.ids if self.draw.random() < 0.15]
         self.log.append(f"worker {number} reads from day {first}, without {failed}")
         yield False
         if self.draw.random() < 0.5:
             renew(self.warehouse, run_id)
             self.oracle.renew(run_id, self.now)
             yield False
-        parts = [IDS] if self.draw.random() < 0.5 else [IDS[:1], IDS[1:]]
+        ids = project.ids
+        parts = [ids] if self.draw.random() < 0.5 else [ids[:1], ids[1:]]
         for part in parts:
             found = {k: v for k, v in read.items() if k[0] in part and k[0] not in failed}
             without = [name for name in failed if name in part]
@@ -457,26 +486,38 @@ class World:
     def _change_source(self) -> None:
         if self.draw.random() < 0.4:
             day = FIRST_DAY + timedelta(days=self.draw.randint(0, 4))
-            self.truth[self.draw.choice(IDS), day] = Decimal(self.draw.randint(0, 3))
+            self.truth[self.draw.randrange(len(IDS)), day] = Decimal(self.draw.randint(0, 3))
 
     def _change_minds(self) -> None:
         """Now and then people change a goal or a definition, set a number or take it back."""
         now = self.project
         if self.draw.random() < 0.05:
-            self.project = Project(now.definition, now.goal + 1)
+            self.project = replace(self.project, goal=now.goal + 1)
             self.log.append(f"the goal becomes {self.project.target}")
         if self.draw.random() < 0.03:
-            self.project = Project(now.definition + 1, self.project.goal)
+            self.project = replace(self.project, definition=now.definition + 1)
             self.log.append(f"the definition becomes {self.project.definition_hash}")
-        name = self.draw.choice(IDS)
+        if self.draw.random() < 0.03:
+            self._rename(self.draw.randint(1, 2))
+        slot = self.draw.randrange(len(IDS))
         if self.draw.random() < 0.05:
-            self.overrides[name] = Decimal(self.draw.randint(0, 3))
-            self.log.append(f"{name} is overridden: {self.overrides[name]}")
-        elif self.draw.random() < 0.1 and self.overrides.pop(name, None) is not None:
-            self.log.append(f"{name} is no longer overridden")
+            self.overrides[slot] = Decimal(self.draw.randint(0, 3))
+            self.log.append(f"{now.ids[slot]} is overridden: {self.overrides[slot]}")
+        elif self.draw.random() < 0.1 and self.overrides.pop(slot, None) is not None:
+            self.log.append(f"{now.ids[slot]} is no longer overridden")
 
-    def _truth_of(self, name: str, day: date) -> Decimal:
-        return self.truth.get((name, day), Decimal(0))
+    def _rename(self, slot: int) -> None:
+        """Give a key result another id, once, and only when it has numbers to take along."""
+        old = self.project.ids[slot]
+        if old != IDS[slot] or old not in self.oracle.defined:
+            return
+        ids = tuple(f"{old}2" if name == old else name for name in self.project.ids)
+        renames = (*self.project.renames, Rename(old, f"{old}2"))
+        self.project = replace(self.project, ids=ids, renames=renames)
+        self.log.append(f"{old} becomes {old}2")
+
+    def _truth_of(self, slot: int, day: date) -> Decimal:
+        return self.truth.get((slot, day), Decimal(0))
 
     def _give_clock(self, connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA synchronous = OFF")  # no power fails in a simulation
@@ -533,7 +574,7 @@ class World:
         assert goals == self.oracle.goals
         assert defined == self.oracle.defined
         assert statuses == {name: run.status for name, run in self.oracle.runs.items()}
-        assert len(notes) <= 2 * len(IDS) * 5
+        assert len(notes) <= 2 * (len(IDS) + 2) * 5
 
 
 def _defined(name: str, project: Project) -> KeyResultRow:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.definitions import retire
@@ -133,14 +134,20 @@ def test_a_number_that_was_not_confirmed_in_time_is_stale(
 
 
 def test_key_results_leave_and_come_back(
-    warehouse: Warehouse, observe: Observe, send: Send, noon: datetime
+    warehouse: Warehouse,
+    observe: Observe,
+    send: Send,
+    noon: datetime,
+    dump: Callable[..., dict[str, list[tuple[Any, ...]]]],
 ) -> None:
     """What is no longer in the project leaves the status and keeps its history; it may return."""
     send(observe(LEADS, "2026-10-05", "1"), observe("growth/x", "2026-10-05", "2"))
     assert retire(warehouse, present=[LEADS, "growth/unknown"], retired_at=noon) == ["growth/x"]
     assert [row.key_result_id for row in status(warehouse, now=noon)] == [LEADS]
     assert len(history(warehouse, "growth/x")) == 1
+    before = dump()
     assert retire(warehouse, present=[LEADS], retired_at=noon + HOUR) == []
+    assert dump() == before  # it stays retired, since then
     assert retire(warehouse, present=[LEADS, "growth/x"], retired_at=noon + HOUR) == []
     rows = status(warehouse, now=noon)
     assert [(row.key_result_id, row.retired_at) for row in rows] == [
