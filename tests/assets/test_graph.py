@@ -8,6 +8,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets.keys import owners
+from assets.steps import layout
+from okr_sync.config.loader import load_project
 from okr_sync.definitions import build_definitions, defs
 
 SNAPSHOT = Path(__file__).with_name("demo_asset_specs.json")
@@ -93,3 +96,55 @@ def test_no_name_that_check_admits_breaks_the_graph(company: Any) -> None:
     specs = {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
     assert {"Q4-focus", "gr-e"} <= set(specs["metric/leads"].tags)
     assert specs[f"key_result/{team}/leads"].tags["team"] == "t" * 63
+
+
+def test_a_large_project_has_more_steps_and_none_too_large(company: Any) -> None:
+    """Beyond a hundred assets a project is cut: metrics first, inputs before formulas, teams kept whole."""
+    metrics = "".join(
+        f"  m{i:03}: {{agg: count, from: hubspot.contacts, time: createdate}}\n" for i in range(120)
+    )
+    metrics += "  a_formula: {formula: m119 / m118, inputs: {m119: m119, m118: m118}}\n"
+    company.write("metrics.yaml", f"metrics:\n{metrics}")
+    for team, first, last in (("big", 0, 110), ("one", 110, 115), ("two", 115, 121)):
+        names = [f"m{i:03}" if i < 120 else "a_formula" for i in range(first, last)]
+        lines = [
+            f"      - {{id: {name}, title: T, metric: {name}, goal: {{from: 0, to: 10}}}}\n"
+            for name in (one.replace("_", "-") for one in names)
+        ]
+        text = "".join(lines).replace("metric: a-formula", "metric: a_formula")
+        company.write(
+            f"okrs/{team}.yaml",
+            f"team: {team}\ncycle: 2026-Q1\nobjectives:\n"
+            f"  - id: o\n    title: O\n    key_results:\n{text}",
+        )
+    for name in ("sales", "web"):
+        (company.project / "okrs" / f"{name}.yaml").unlink()
+    bundle = load_project(company.project)
+    steps = layout(bundle)
+    assert [(one.name, len(one.metrics), len(one.key_results)) for one in steps] == [
+        ("measure_1", 100, 0),
+        ("measure_2", 21, 0),
+        ("publish_1", 0, 100),
+        ("publish_2", 0, 21),
+    ]
+    place = {metric.name: i for i, step in enumerate(steps) for metric in step.metrics}
+    assert place["a_formula"] >= max(place["m118"], place["m119"])
+    assert {one.team for one in steps[3].key_results} == {"big", "one", "two"}
+    assert build_definitions(bundle).resolve_job_def("sync").nodes
+
+
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [
+        ("vp@example.com", "vp@example.com"),
+        ("vp-marketing", "team:vp-marketing"),
+        ("Jörg Müller (VP)", "team:J-rg-M-ller-VP-"),
+        ("a@b", "team:a-b"),
+        ("…", None),
+    ],
+)
+def test_owners_are_people_or_teams_as_dagster_takes_them(name: str, owner: str | None) -> None:
+    """An e-mail address stays one; any other name stands as a team; nothing breaks the graph."""
+    found = owners(name)
+    assert found == ([owner] if owner else [])
+    dg.AssetSpec("a", owners=found)

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import select
 
-from assets.keys import SYNC_JOB
+from assets.keys import RANGE_END_TAG, RANGE_START_TAG, SYNC_JOB
 from assets.resources import Clock
 from connectors.sandbox.serve import Sandbox
 from okr_sync.definitions import build_definitions
@@ -334,3 +334,59 @@ def test_a_key_result_that_is_gone_is_retired_and_keeps_its_history(
     assert run(company.project, "2026-03-07").success
     assert set(current(warehouse)) == {"sales/leads", "sales/paid-share"}
     assert [row.value for row in history(warehouse, "web/sessions")] == [4]
+
+
+def values_by_day(result: dg.ExecuteInProcessResult, key: str) -> dict[str, Any]:
+    """What Dagster was told of an asset, by partition; of a day that came twice, the last."""
+    return {
+        str(event.materialization.partition): event.materialization.metadata["value"].value
+        for event in result.get_asset_materialization_events()
+        if event.materialization.asset_key == dg.AssetKey(key.split("/"))
+    }
+
+
+def test_a_backfill_gives_each_day_its_own_number_in_dagster(
+    company: Any, sandbox: Sandbox, warehouse: Warehouse
+) -> None:
+    """One run over a range is plotted day by day, for metrics and key results, as published."""
+    job = build_definitions(company.project).resolve_job_def(SYNC_JOB)
+    days = {RANGE_START_TAG: "2026-03-02", RANGE_END_TAG: "2026-03-06"}
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, tags=days)
+    expected = {f"2026-03-0{day}": 1 if day < 5 else 2 for day in range(2, 7)}
+    assert values_by_day(result, "key_result/sales/leads") == expected
+    assert values_by_day(result, "metric/leads") == expected
+    assert {str(r.as_of): r.value for r in history(warehouse, "sales/leads")} == expected
+
+
+def test_a_day_that_changes_later_is_told_to_dagster_again(
+    company: Any, sandbox: Sandbox, warehouse: Warehouse
+) -> None:
+    """A late contact changes yesterday's number: its partition gets a materialization with the new one."""
+    run(company.project, "2026-03-05")
+    sandbox.account.add(
+        "contacts", {"createdate": "2026-03-04T12:00:00Z", "hs_analytics_source": "PAID_SEARCH"}
+    )
+    result = run(company.project, DAY)
+    assert values_by_day(result, "key_result/sales/leads") == {"2026-03-05": 3, DAY: 3}
+
+
+def test_columns_lead_back_to_the_properties_that_fill_them(
+    company: Any, sandbox: Sandbox, warehouse: Warehouse
+) -> None:
+    """A key result's value comes from its metric's, and that from the bound properties of the dataset."""
+    result = run(company.project)
+    lineage = {}
+    for event in result.get_asset_materialization_events():
+        found: Any = event.materialization.metadata.get("dagster/column_lineage")
+        if found is not None:
+            lineage[event.materialization.asset_key.to_user_string()] = {
+                (dep.asset_key.to_user_string(), dep.column_name)
+                for dep in found.value.deps_by_column["value"]
+            }
+    assert lineage["key_result/sales/paid-share"] == {("metric/paid_share", "value")}
+    assert lineage["metric/paid_share"] == {
+        ("hubspot/contacts", "createdate"),
+        ("hubspot/contacts", "hs_analytics_source"),
+    }
+    assert lineage["metric/visitors"] == {("web/report", "totalUsers")}
