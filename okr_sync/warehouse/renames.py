@@ -124,7 +124,11 @@ def _rename(connection: Connection, rename: Rename, at: datetime, config_hash: s
     mark = update(key_result)
     connection.execute(mark.where(key_result.c.key_result_id == new).values(retired_at=None))
     if aside is not None:
-        connection.execute(mark.where(key_result.c.key_result_id == aside).values(retired_at=at))
+        # From its first number on: whoever asks what was known then finds the days under the new id.
+        history = key_result_history.c
+        first = select(func.min(history.recorded_at)).where(history.key_result_id == aside)
+        since = connection.scalar(first) or at
+        connection.execute(mark.where(key_result.c.key_result_id == aside).values(retired_at=since))
         _carry_days(connection, aside, new)
     _carry_metrics(connection, old, new)
     last = connection.scalar(select(func.max(key_result_rename.c.rename_id))) or 0

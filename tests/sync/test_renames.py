@@ -112,6 +112,9 @@ def test_said_after_a_run_has_found_it_new(measured: Any) -> None:
     assert found[0] == OLD[0]
     (row,) = status(measured.warehouse, now=NOW)
     assert (row.key_result_id, row.as_of, row.value) == ("sales/new-leads", date(2026, 3, 6), 6)
+    between = datetime(2026, 3, 5, 21, tzinfo=UTC)
+    (known,) = status(measured.warehouse, now=NOW, as_known_on=between)
+    assert (known.key_result_id, known.value) == ("sales/new-leads", 5)
     # What had been published under the new id is still there, set aside.
     aside = [day for day, *_ in shown(measured, "sales/new-leads~1")]
     assert aside == ["03-04", "03-05", "03-06"]
