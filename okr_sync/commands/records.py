@@ -59,9 +59,14 @@ def record_rows(warehouse: Warehouse, explanation: Explanation) -> list[RecordRo
     definition, span = span_of(explanation)
     bundle = definition.bundle
     metrics = record_metrics(bundle, bundle.metrics[definition.key_result.metric])
+    name = definition.key_result.key_result_id
+    if definition.key_result.is_manual:
+        raise UsageError(
+            f"{name} is what people check in. `okr-sync checkin {name}` lists what they said."
+        )
     if not metrics:
         raise UsageError(
-            f"{definition.key_result.key_result_id} is measured from reports or a query, which hold "
+            f"{name} is measured from reports or a query, which hold "
             "figures and no records to list."
         )
     with warehouse.read() as connection:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.hashes import definition_hash
-from okr_sync.config.models import AnyMetric, KeyResult, ManualMetric
+from okr_sync.config.models import AnyMetric, KeyResult
 from okr_sync.metrics.dependencies import datasets_read, is_live, with_inputs
 from okr_sync.metrics.evaluate import evaluate
 from okr_sync.metrics.measurement import Measurement
@@ -176,8 +176,6 @@ def _baseline(
 
 
 def _unread_datasets(connection: Connection, bundle: Bundle, metric: AnyMetric) -> Iterator[str]:
-    if isinstance(metric, ManualMetric):
-        return  # the command's check-ins are there without any file
     for dataset in datasets_of(bundle, metric):
         source, _, name = dataset.partition(".")
         state = state_of(connection, source, name)

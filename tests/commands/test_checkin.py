@@ -74,6 +74,9 @@ def test_a_check_in_counts_from_its_day_on_until_the_next(brand: Any, okr_sync: 
     assert "6 as of" in explained and "said by Ada, confidence 8 of 10: Porto as well" in explained
     assert f"{day}: 4, Ada, confidence 7 of 10: Lisbon signed" in explained
 
+    records = okr_sync("explain", "markets", "--records")
+    assert records.exit_code == 2 and "okr-sync checkin brand/markets" in records.output
+
     taken = okr_sync("checkin", "markets", "--withdraw", "--day", str(TODAY))
     assert "Withdrawn: brand/markets is 6" in taken.output
     assert "publishes what is left: brand/markets is 5" in taken.output

@@ -10,9 +10,11 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from assets.keys import SYNC_JOB
 from assets.resources import Clock, Reporter
+from okr_sync.cli import main
 from okr_sync.definitions import build_definitions
 from okr_sync.warehouse.check_ins import check_ins_of
 from okr_sync.warehouse.connect import Warehouse
@@ -192,6 +194,20 @@ def test_a_file_that_can_not_be_read_leaves_what_was_said(brand: Any, warehouse:
     row = current(warehouse)["markets"]
     assert (row.value, row.freshness) == (5, "failed")
     assert "has no column confidence" in (row.error or "")
+
+
+@on_sqlite
+def test_a_preview_reads_the_files_before_anything_is_published(
+    brand: Any, warehouse: Warehouse
+) -> None:
+    """What would be published next, from a file that no run has read yet; nothing is published."""
+    done = CliRunner().invoke(
+        main, ["preview", "markets", "--project", str(brand.project), "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    row = json.loads(done.output)["latest"]
+    assert (row["value"], "confidence:7" in row["quality"]) == (5, True)
+    assert status(warehouse, now=NOW) == []
 
 
 @on_sqlite
