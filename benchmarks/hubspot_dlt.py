@@ -6,6 +6,7 @@ Belongs here: the pipeline as dlt's documentation writes one. Does not belong he
 
 import sys
 from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
 
 def main() -> None:
@@ -18,7 +19,10 @@ def main() -> None:
     if where == "duckdb":
         destination = dlt.destinations.duckdb(str(Path(folder) / "contacts.duckdb"))
     else:
-        destination = dlt.destinations.postgres(where)
+        address = urlsplit(where)
+        # The server is on a Unix socket: its folder stands as the host, with a password for form's sake.
+        host = quote(unquote(address.query.removeprefix("host=")), safe="")
+        destination = dlt.destinations.postgres(f"postgresql://postgres:none@{host}{address.path}")
     pipeline = dlt.pipeline(
         "contacts", pipelines_dir=folder, destination=destination, dataset_name="hubspot"
     )
