@@ -8,7 +8,7 @@ DEMO := .demo
 # Two processes are as many as a small machine has cores; the PostgreSQL server is one per process.
 TEST_PROCESSES ?= 2
 
-.PHONY: help setup demo dev test bench lint format lock clean
+.PHONY: help setup demo dev test bench mutants lint format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make dev     open Dagster's UI on the demo project"
 	@echo "make test    run all tests"
 	@echo "make bench   measure speed, as ratios (docs/benchmarks.md; ROWS=word chooses)"
+	@echo "make mutants change the code line by line and see whether the tests notice (docs/mutation-testing.md)"
 	@echo "make lint    check format, style, types and import rules"
 	@echo "make format  format the code"
 	@echo "make setup   make $(VENV) (the other targets do it by themselves)"
@@ -59,6 +60,11 @@ test: $(READY)
 # Nice: the ratios are of CPU seconds, so whatever else runs here may go first.
 bench: $(READY)
 	@nice -n 5 $(BIN)/python -m benchmarks $(if $(REPEATS),--repeats $(REPEATS)) $(ARGS) $(ROWS)
+
+# Hours for all of it; MUTANTS="okr_sync.progress*" takes the ones whose names fit.
+mutants: $(READY)
+	@nice -n 10 $(BIN)/mutmut run --max-children 2 $(MUTANTS)
+	@$(BIN)/mutmut results
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -248,6 +248,7 @@ def test_flags_are_always_a_list(goal: Goal, value: D | None) -> None:
         key_result(goal), count_metric(), Measurement(value), HALF_WAY, StatusThresholds()
     )
     assert standing.flags == (("no_baseline",) if goal.measured_baseline else ())
+    assert standing.expected_progress == (D("0.5") if goal.kind is GoalKind.FROM_TO else None)
 
 
 def test_a_threshold_below_min_n_has_no_progress() -> None:
