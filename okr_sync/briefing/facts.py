@@ -22,6 +22,7 @@ from okr_sync.inspect.words import goal_in_words
 from okr_sync.numbers import show_number
 from okr_sync.warehouse.check_ins import CheckIn, check_in_on, check_ins_of
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.goals import recorded_goals
 from okr_sync.warehouse.overrides import OVERRIDE, override_on, overrides_of
 from okr_sync.warehouse.reads import StatusRow, status
 from okr_sync.warehouse.revisions import in_chunks
@@ -154,6 +155,7 @@ def brief(warehouse: Warehouse, bundle: Bundle, now: datetime) -> Briefing:
         points = _points(connection, rows)
         overridden = _override_events(connection, points)
         check_ins = _check_ins(connection, ids)
+        goals = recorded_goals(connection, ids)
         aims = {
             one["objective_id"]: one for one in connection.execute(select(objective)).mappings()
         }
@@ -164,6 +166,7 @@ def brief(warehouse: Warehouse, bundle: Bundle, now: datetime) -> Briefing:
             points.get(row.key_result_id, ()),
             overridden.get(row.key_result_id, []),
             check_ins.get(row.key_result_id, []),
+            [one.agreed.effective_from for one in goals.get(row.key_result_id, [])],
             today,
             zone,
         )
@@ -211,6 +214,7 @@ def _standing(
     points: Sequence[Point],
     overridden: Sequence[Event],
     check_ins: Sequence[CheckIn],
+    agreed_on: Collection[date],
     today: date,
     zone: ZoneInfo,
 ) -> Standing:
@@ -226,7 +230,9 @@ def _standing(
         low=None if key_result is None else key_result.goal.low,
         paced=key_result is None or key_result.pace != "none",
         points=tuple(points),
-        events=tuple(sorted((*_changes(row, points), *overridden), key=lambda one: one.day)),
+        events=tuple(
+            sorted((*_changes(row, points, agreed_on), *overridden), key=lambda one: one.day)
+        ),
         move=move,
         doubts=_in_words(doubts),
         notes=_in_words(flag for flag in flags if flag not in doubts),
@@ -276,8 +282,13 @@ def _points(connection: Connection, rows: Sequence[StatusRow]) -> dict[str, tupl
     return {name: tuple(points) for name, points in found.items()}
 
 
-def _changes(row: StatusRow, points: Sequence[Point]) -> Iterable[Event]:
-    """Where the curve's definition or goal changes, and which of its numbers were restated."""
+def _changes(
+    row: StatusRow, points: Sequence[Point], agreed_on: Collection[date]
+) -> Iterable[Event]:
+    """Where the curve's definition or goal changes, and which of its numbers were restated.
+
+    `agreed_on` are the days from which on a goal was agreed.
+    """
 
     def ends(point: Point) -> str:
         target = show_number(point.target, row.unit)
@@ -291,6 +302,9 @@ def _changes(row: StatusRow, points: Sequence[Point]) -> Iterable[Event]:
         goals = [(point.baseline, point.target) for point in (before, after)]
         if goals[0] != goals[1]:
             text = f"the goal changed from {ends(before)} to {ends(after)}"
+            yield Event(after.as_of, "goal", text)
+        elif any(before.as_of < day <= after.as_of for day in agreed_on):
+            text = "the goal's bounds, commitment or pace changed"
             yield Event(after.as_of, "goal", text)
         else:
             text = "the definition changed: earlier days were measured by another one"
