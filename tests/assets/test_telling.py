@@ -44,7 +44,7 @@ BAD = GOOD + "brand/markets,2026-02-02,many,7,,ana\n"
 
 
 @pytest.fixture
-def posts() -> Iterator[tuple[list[Any], str]]:
+def posts(canary: str) -> Iterator[tuple[list[Any], str]]:
     """What a webhook was sent, and its address for Apprise."""
     found: list[Any] = []
 
@@ -59,7 +59,7 @@ def posts() -> Iterator[tuple[list[Any], str]]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield found, f"json://127.0.0.1:{server.server_address[1]}/"
+    yield found, f"json://127.0.0.1:{server.server_address[1]}/{canary}"
     server.shutdown()
     server.server_close()
 
