@@ -7,6 +7,7 @@ Does not belong here: the arithmetic (progress), evaluation (metrics) or writing
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -148,7 +149,16 @@ def longest_pause(project: Project, calendar: Calendar, now: datetime) -> timede
 
     It is looked for over the next fortnight, which has every weekday twice, and at least three ticks.
     """
-    ticks = CronSim(project.schedule, now.astimezone(calendar.zone))
+    # Ticks are on minutes, so within one minute the same ones are next.
+    minute = now.astimezone(calendar.zone).replace(second=0, microsecond=0)
+    return _longest_pause(project.schedule, calendar.zone.key, minute)
+
+
+# Every key result of a project asks for the same pause, which takes hundreds of ticks to tell.
+@lru_cache(maxsize=8)
+def _longest_pause(schedule: str, zone: str, after: datetime) -> timedelta:
+    # The zone is named because the same instant in two zones is equal, and has other ticks.
+    ticks = CronSim(schedule, after)
     times = [next(ticks) for _ in range(3)]
     while times[-1] - times[0] < _FORTNIGHT and len(times) < _MOST_TICKS:
         times.append(next(ticks))
