@@ -6,6 +6,7 @@ belong here: cycle names (config.cycles) or what is counted in a window (evaluat
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from okr_sync.config.cycles import Calendar, period_start
@@ -25,6 +26,7 @@ class Window:
     end_at: datetime
 
 
+@lru_cache(maxsize=20_000)  # the same few days are asked about for every key result
 def local_midnight(day: date, zone: ZoneInfo) -> datetime:
     """The instant, in UTC, at which the local day begins.
 
