@@ -9,7 +9,7 @@ GA4 restates: intraday figures firm up over 24 to 48 hours, attributed key event
 that was cut off (by a quota, say) also trusts what that one has read, for a few hours.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ from okr_sync.warehouse.report_store import (
     ReportKey,
     days_present,
     unfinished_since,
-    window_present,
+    windows_present,
 )
 
 RESUMABLE: Final = timedelta(hours=6)
@@ -43,14 +43,14 @@ def trim_reports_need(
     begun_at = unfinished_since(connection, need.source, need.dataset)
     trust = _trust(revise, zone, begun_at, now)
     series = (_trim_series(connection, need, each, trust) for each in need.series)
+    last_days = {window.last_day for window in need.exact_windows}
+    read = windows_present(connection, need.source, need.dataset, last_days)
     left = ReportsNeed(
         need.source,
         need.dataset,
         tuple(each for each in series if each is not None),
         tuple(
-            window
-            for window in need.exact_windows
-            if not _is_trusted_window(connection, need, window, trust)
+            window for window in need.exact_windows if not _is_trusted_window(window, read, trust)
         ),
     )
     is_finished = begun_at is None or left.series or left.exact_windows
@@ -89,11 +89,11 @@ def _trim_series(
 
 
 def _is_trusted_window(
-    connection: Connection, need: ReportsNeed, window: ExactWindowNeed, trust: _Trust
+    window: ExactWindowNeed,
+    read: Mapping[tuple[str, str, date, date], datetime],
+    trust: _Trust,
 ) -> bool:
-    key = ReportKey(need.source, need.dataset, window.where.key())
-    reads = (
-        window_present(connection, key, metric, window.first_day, window.last_day)
-        for metric in window.metrics
+    series, days = window.where.key(), (window.first_day, window.last_day)
+    return all(
+        trust(read.get((series, metric, *days)), window.last_day) for metric in window.metrics
     )
-    return all(trust(read_at, window.last_day) for read_at in reads)

@@ -5,7 +5,7 @@ source_state, and the reasons why a figure can't be had (source_field). Does not
 asking GA4 (connectors.ga4) or adding days up (metrics.evaluate).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -277,21 +277,24 @@ def days_present(
     return {row.day: row.read_at for row in rows}
 
 
-def window_present(
-    connection: Connection, key: ReportKey, metric: str, first_day: date, last_day: date
-) -> datetime | None:
-    """When the figure of exactly this window was read, or None if it isn't stored."""
+def windows_present(
+    connection: Connection, source: str, dataset: str, last_days: Collection[date]
+) -> dict[tuple[str, str, date, date], datetime]:
+    """(series, metric, first day, last day) → when that window's figure was read, for windows that end
+    with one of `last_days`."""
+    if not last_days:
+        return {}
     table = source_report_window
-    return connection.execute(
-        select(table.c.read_at).where(
-            table.c.source == key.source,
-            table.c.dataset == key.dataset,
-            table.c.series == key.series,
-            table.c.metric == metric,
-            table.c.first_day == first_day,
-            table.c.last_day == last_day,
+    rows = connection.execute(
+        select(
+            table.c.series, table.c.metric, table.c.first_day, table.c.last_day, table.c.read_at
+        ).where(
+            table.c.source == source,
+            table.c.dataset == dataset,
+            table.c.last_day.between(min(last_days), max(last_days)),
         )
-    ).scalar_one_or_none()
+    )
+    return {(row[0], row[1], row[2], row[3]): row[4] for row in rows}
 
 
 def report_account(connection: Connection, source: str, dataset: str) -> ReportAccount | None:

@@ -22,7 +22,7 @@ from okr_sync.warehouse.report_store import (
     refusals,
     replace_days,
     report_account,
-    window_present,
+    windows_present,
 )
 from okr_sync.warehouse.tables import source_report_day, source_report_window
 
@@ -119,9 +119,14 @@ def test_windows_are_exact_and_replaced(warehouse: Warehouse) -> None:
             ],
             TUESDAY,
         )
-        assert window_present(connection, KEY, "totalUsers", FIRST, THIRD) == MONDAY
-        assert window_present(connection, KEY, "sessionKeyEventRate", FIRST, THIRD) == TUESDAY
-        assert window_present(connection, MOBILE, "sessionKeyEventRate", FIRST, THIRD) is None
+        assert windows_present(connection, "web", "reports", {THIRD}) == {
+            ("", "totalUsers", FIRST, THIRD): MONDAY,
+            ("", "sessionKeyEventRate", FIRST, THIRD): TUESDAY,
+        }
+        assert windows_present(connection, "web", "reports", {SECOND}) == {
+            ("", "sessionKeyEventRate", FIRST, SECOND): TUESDAY
+        }
+        assert windows_present(connection, "web", "reports", ()) == {}
     table = source_report_window
     with warehouse.read() as connection:
         rows = {
@@ -152,7 +157,7 @@ def test_another_property_starts_anew(warehouse: Warehouse) -> None:
         record_account(connection, "web", "reports", auckland, TUESDAY)
         assert report_account(connection, "web", "reports") == auckland
         assert not days_present(connection, KEY, "sessions", FIRST, FIRST)
-        assert window_present(connection, KEY, "totalUsers", FIRST, FIRST) is None
+        assert windows_present(connection, "web", "reports", {FIRST}) == {}
 
 
 def test_refusals_come_and_go(warehouse: Warehouse) -> None:
