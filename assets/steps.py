@@ -32,7 +32,7 @@ from assets.pipeline import pipeline_specs
 from assets.project import as_of_days, key_results_by_team, used_metrics
 from assets.resources import Clock, Reporter
 from assets.run_scope import begin_step, ended_step
-from okr_sync.checks.metrics import measured_checks
+from okr_sync.checks.metrics import doubt_checks, measured_checks
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import AnyMetric, KeyResult
 from okr_sync.sync.measure import Measured, measure
@@ -134,7 +134,11 @@ def _step(
                 found = measured.get(metric.name, Measured({}))
                 yield metric_result(context, bundle, metric, found)
                 yield from check_results(
-                    metric_key(metric), measured_checks({metric.name: found.error})
+                    metric_key(metric),
+                    [
+                        *measured_checks({metric.name: found.error}),
+                        *doubt_checks({metric.name: found.newest_flags}),
+                    ],
                 )
             reporter.say(f"{counted(len(measured), 'metric')} evaluated")
         failures: dict[str, str] = {}

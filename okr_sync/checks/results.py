@@ -25,6 +25,7 @@ class CheckName(StrEnum):
     SCHEMA_UNCHANGED = "schema_unchanged"
     QUOTA_LEFT = "quota_left"
     MEASURED = "measured"
+    NO_DOUBTS = "no_doubts"
     IN_BOUNDS = "in_bounds"
     NOT_RESTATED = "not_restated"
     NOT_EMPTY = "not_empty"
@@ -37,6 +38,7 @@ MEANINGS = {
     CheckName.SCHEMA_UNCHANGED: "No field that key results rest on was renamed, deleted or retyped.",
     CheckName.QUOTA_LEFT: "The source's request quota is far from its end.",
     CheckName.MEASURED: "The metric could be evaluated.",
+    CheckName.NO_DOUBTS: "No flag of the newest number says that it may be off.",
     CheckName.IN_BOUNDS: "The number is plausible: within declared bounds, or like its own past.",
     CheckName.NOT_RESTATED: "No number of an earlier day has changed by more than a little.",
     CheckName.NOT_EMPTY: "There is a number, and it isn't 0, where there always was one.",

@@ -37,6 +37,14 @@ class Measured:
     flags: tuple[str, ...] = ()
     """The flags that go with the error."""
 
+    @property
+    def newest_flags(self) -> tuple[str, ...]:
+        """The flags of the number of the latest day, or of why there is none."""
+        if self.error is not None or not self.measurements:
+            return self.flags
+        latest = max(self.measurements, key=lambda span: (span.as_of, span.window.start_day))
+        return self.measurements[latest].quality
+
 
 def measure(
     warehouse: Warehouse, bundle: Bundle, plan: Plan, run_id: str, metrics: Iterable[str]

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from okr_sync.checks.key_results import Standing, beyond_bounds, key_result_checks
-from okr_sync.checks.metrics import measured_checks
+from okr_sync.checks.metrics import doubt_checks, measured_checks
 from okr_sync.checks.past import past_numbers
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import KeyResult
@@ -154,6 +154,7 @@ def publish_key_results(
         },
         check=lambda flags: [
             *measured_checks({name: one.error for name, one in measured.items()}),
+            *doubt_checks({name: one.newest_flags for name, one in measured.items()}),
             *key_result_checks(bundle, standings, flags, calendar, scope.now),
         ],
     )

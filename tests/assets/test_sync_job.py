@@ -111,7 +111,7 @@ def test_dagster_sees_what_was_measured(
     assert share["status"].value == "on_track"
     assert by_key["hubspot/contacts"]["dagster/row_count"].value == 3
     checks = result.get_asset_check_evaluations()
-    assert len(checks) == 26  # five a dataset, one a metric, three a key result
+    assert len(checks) == 30  # five a dataset, two a metric, three a key result
     assert all(check.passed for check in checks)
 
 

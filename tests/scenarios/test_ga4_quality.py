@@ -127,6 +127,15 @@ def doubts(quality: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(flag for flag in quality if not flag.startswith("restated:"))
 
 
+def doubted(result: dg.ExecuteInProcessResult) -> set[str]:
+    """The assets whose check for doubts has failed, with a warning."""
+    return {
+        check.asset_key.to_user_string()
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == "no_doubts" and not check.passed
+    }
+
+
 def test_a_doubt_reaches_every_place_and_goes_with_the_report(
     company: Any, ga4: Ga4Sandbox, store: Warehouse
 ) -> None:
@@ -140,11 +149,13 @@ def test_a_doubt_reaches_every_place_and_goes_with_the_report(
         assert f"{flag}: {flag_in_words(flag)}" in notes(store, company.project, "sessions")
         assert shown(result, "web/report") == flag
         assert shown(result, "metric/sessions") == flag
+        assert doubted(result) >= {"metric/sessions"}
         assert flag in shown(result, "key_result/web/sessions")
         # A total over the whole window has no rows that could be thrown together.
         assert (flag in current(store, "visitors").quality) == (flag != "other_row")
     result = run(company.project)
     assert shown(result, "web/report") is None
+    assert doubted(result) == set()
     assert doubts(current(store, "sessions").quality) == ("provisional",)
     flags = [doubts(row.quality) for row in revisions(store, "sessions")]
     assert flags == [
@@ -169,6 +180,7 @@ def test_a_hidden_metric_publishes_no_zero(company: Any, ga4: Ga4Sandbox, store:
     result = run(company.project)
     assert not result.success
     assert shown(result, "web/report") == "blocked_metric, schema_restricted"
+    assert doubted(result) == {"metric/revenue"}
     kept = current(store, "revenue")
     assert (kept.value, kept.freshness, kept.as_of) == (125, "failed", good.as_of)
     assert kept.quality == ("blocked_metric", "provisional", "schema_restricted")
