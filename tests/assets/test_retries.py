@@ -70,20 +70,25 @@ def tries(result: dg.ExecuteInProcessResult, step: str) -> int:
     )
 
 
-@pytest.mark.parametrize("fault", ["hubspot.401", "hubspot.403_scopes", "hubspot.429_daily"])
-def test_what_trying_again_cannot_mend_is_asked_for_once(
+@pytest.mark.parametrize(
+    ("fault", "requests"),
+    # A token may have been renewed meanwhile: a 401 is asked once more with the token read anew.
+    [("hubspot.401", 2), ("hubspot.403_scopes", 1), ("hubspot.429_daily", 1)],
+)
+def test_what_trying_again_cannot_mend_is_not_tried_again(
     company: Any,
     sandbox: Sandbox,
     sqlite: Warehouse,
     instance: dg.DagsterInstance,
     fault: str,
+    requests: int,
 ) -> None:
-    """A refusal and a used-up quota cost one request: neither the step nor the run is tried again."""
+    """A refusal and a used-up quota are not asked for again: neither the step nor the run is tried again."""
     assert sandbox.hubspot is not None
     sandbox.faults.switch_on(fault)
     result = run(company, instance)
     assert not result.success
-    assert sandbox.hubspot.server.requests() == 1
+    assert sandbox.hubspot.server.requests() == requests
     assert tries(result, "pull_hubspot") == 1
     stored = instance.get_run_by_id(result.run_id)
     assert stored is not None
