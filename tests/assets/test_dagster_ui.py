@@ -163,8 +163,9 @@ def test_a_key_result_is_plotted_over_its_days(demo: Opened) -> None:
     plots = demo.page.get_by_text("Plots", exact=True).first
     plots.scroll_into_view_if_needed()
     plots.click()
-    demo.page.get_by_text("value", exact=True).last.scroll_into_view_if_needed()
-    expect(demo.page.locator("canvas").last).to_be_visible()
+    plot = demo.page.locator("canvas").last
+    plot.scroll_into_view_if_needed()
+    expect(plot).to_be_visible()
     demo.picture("plots")
 
 
