@@ -19,8 +19,17 @@ from okr_sync.warehouse.tables import metadata
 
 NOON = datetime.fromisoformat("2026-03-12T16:00:00Z")
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 12)
-OF_RUNS = ("sync_run", "source_pull", "lease", "confirmation", "run_outcome", "config_version")
-"""What runs say of themselves; every other table is about numbers and what they are made of."""
+OF_RUNS = (
+    "sync_run",
+    "source_pull",
+    "lease",
+    "confirmation",
+    "run_outcome",
+    "config_version",
+    "check_result",
+)
+"""What runs say of themselves and of what they met; every other table is about numbers and what they
+are made of."""
 OF_THE_RUN = frozenset(
     {"run_id", "recorded_at", "measured_at", "read_at", "cursor_at", "filled_at", "complete_at"}
 )

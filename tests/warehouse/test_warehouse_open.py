@@ -20,6 +20,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, select, text, update
+from sqlalchemy.engine import make_url
 
 from okr_sync.errors import WarehouseError
 from okr_sync.warehouse import migrate
@@ -247,10 +248,16 @@ def test_a_database_that_does_not_exist(postgresql_server: str) -> None:
         open_warehouse(postgresql_server.replace("/postgres?", "/nowhere?"))
 
 
+def as_user(url: str, name: str, password: str | None = None) -> str:
+    """The same server's URL for somebody else."""
+    other = make_url(url)._replace(username=name, password=password)
+    return other.render_as_string(hide_password=False)
+
+
 def test_a_user_that_does_not_exist(postgresql_server: str) -> None:
     """A wrong user name is told apart from a server that is down."""
     with pytest.raises(WarehouseError, match="doesn't know that user"):
-        open_warehouse(postgresql_server.replace("//postgres:@", "//nobody:@"))
+        open_warehouse(as_user(postgresql_server, "nobody"))
 
 
 @pytest.fixture
@@ -264,7 +271,7 @@ def guarded_url(postgresql_server: str) -> Iterator[str]:
         before = rules.read_text()
         rules.write_text(f"local all guarded scram-sha-256\n{before}")
         _reload(postgresql_server)
-        yield postgresql_server.replace("//postgres:@", f"//guarded:{CANARY}@")
+        yield as_user(postgresql_server, "guarded", CANARY)
         rules.write_text(before)
         _reload(postgresql_server)
         connection.execute("DROP ROLE guarded")
