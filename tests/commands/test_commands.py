@@ -233,6 +233,8 @@ def test_an_interrupted_sync_says_so_and_goes_on_when_run_again(
 ) -> None:
     """Ctrl-C ends the run with a plain sentence, and the next run makes up for it."""
     monkeypatch.setenv("OKR_SYNC_WAREHOUSE", sqlite_url)
+    assert sandbox.ga4 is not None
+    sandbox.ga4.faults.switch_on("ga4.slow", seconds=5)  # so that there is time to interrupt
     words = [*OKR_SYNC, "sync", "--project", str(company.project), "--as-of", "2026-03-06"]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -246,6 +248,7 @@ def test_an_interrupted_sync_says_so_and_goes_on_when_run_again(
     assert interrupted.returncode == 1
     assert "The sync was interrupted." in rest
     assert "Dagster" not in rest
+    sandbox.ga4.faults.switch_off("ga4.slow")
     again = run("sync", "--project", str(company.project), "--as-of", "2026-03-06")
     assert again.exit_code == 0
     assert "4 changed" in again.output
@@ -307,6 +310,7 @@ def test_check_speaks_sarif_and_asks_the_sources(synced: Any) -> None:
     assert "not both" in both.output
 
 
+@pytest.mark.secret_in("output")
 def test_the_sandbox_serves_ga4_over_rest_too(synced: Any) -> None:
     """`--ga4-transport rest` sets a REST endpoint and the key file that signs its bearer token."""
     command = [str(Path(sys.executable).parent / "okr-sync"), "sandbox", str(synced.account)]

@@ -528,6 +528,7 @@ def test_a_server_that_is_down(sandbox: Ga4Sandbox, store: Warehouse, tmp_path: 
         assert (result.is_transient, result.requests) == (True, 3)
 
 
+@pytest.mark.secret_in("files")
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -6,7 +6,12 @@ import orjson
 import pytest
 
 from connectors.errors import Reason, Refusal, RetryPolicy, source_error
-from okr_sync.errors import InvalidRequestError, SourceError, TransientSourceError
+from okr_sync.errors import (
+    DeferredSourceError,
+    InvalidRequestError,
+    SourceError,
+    TransientSourceError,
+)
 
 _EXAMPLES = Path(__file__).parents[3] / "shared" / "examples" / "hubspot" / "errors"
 
@@ -50,10 +55,10 @@ def _refusal(
         (_refusal(400, message="Odd."), InvalidRequestError, "Odd."),
         (_refusal(404), InvalidRequestError, "has no deals"),
         (_refusal(301), SourceError, "sent the request elsewhere"),
-        (_refusal(429, "DAILY RATE_LIMIT"), TransientSourceError, "daily request limit"),
+        (_refusal(429, "DAILY RATE_LIMIT"), DeferredSourceError, "daily request limit"),
         (_refusal(429, "TEN_SECONDLY_ROLLING"), TransientSourceError, "too frequent"),
-        (_refusal(429, message="Exhausted per hour."), TransientSourceError, "hourly quota"),
-        (_refusal(477), TransientSourceError, "another data centre"),
+        (_refusal(429, message="Exhausted per hour."), DeferredSourceError, "hourly quota"),
+        (_refusal(477), DeferredSourceError, "another data centre"),
         (_refusal(503), TransientSourceError, "status 503"),
         (_refusal(0, Reason.UNREACHABLE), TransientSourceError, "https://api.hubapi.com"),
         (_refusal(0, Reason.NOT_JSON), TransientSourceError, "other than JSON"),

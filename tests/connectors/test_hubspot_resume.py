@@ -173,7 +173,7 @@ def test_a_forgotten_place_begins_anew(
     """HubSpot need not remember where an earlier read was left: refused or empty, all is read again."""
     sandbox.go_on.set()
     sandbox.stop_at = 31
-    sandbox.refuse = json_response(401, {"message": "revoked"})
+    sandbox.refuse = json_response(403, {"message": "revoked"})
     now = datetime.now(UTC)
     result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage", now=now)
     assert not result.is_complete
@@ -192,7 +192,7 @@ def test_a_refused_read_keeps_every_page(
     """When HubSpot itself stops a read, the next run goes on at the very page."""
     sandbox.go_on.set()
     sandbox.stop_at = 31
-    sandbox.refuse = json_response(401, {"message": "revoked"})
+    sandbox.refuse = json_response(403, {"message": "revoked"})
     result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage", now=_NOW)
     assert not result.is_complete
     sandbox.stop_at = 0

@@ -56,6 +56,9 @@ RECORDS: list[dict[str, str | None]] = [
     }
     for i in range(60)
 ]
+_READ = ("source_field", "source_state", "source_association", "mirror_change", "day_figures")
+"""The tables beside the records that evaluation looks into."""
+
 BEFORE_APRIL = datetime(2026, 4, 2, tzinfo=UTC)
 
 
@@ -129,7 +132,7 @@ def metrics() -> list[RecordMetric]:
 
 def fill(connection: Connection) -> None:
     """Make the tables that evaluation reads, with the records in them."""
-    for name in ("source_field", "source_state", "source_association"):
+    for name in _READ:
         metadata.tables[name].create(connection)
     table = record_table("hubspot", "contacts", TYPES)
     table.create(connection)

@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy.engine import make_url
 
 from okr_sync.errors import WarehouseError
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
@@ -154,7 +155,8 @@ def test_a_damaged_file(tmp_path: Path) -> None:
 def test_errors_show_no_password(postgresql_url: str) -> None:
     """Whatever the driver says, the URL's password is cut out of it."""
     canary = "s3cr3t-canary"
-    warehouse = open_warehouse(postgresql_url.replace("//postgres:@", f"//postgres:{canary}@"))
+    url = make_url(postgresql_url).set(password=canary)
+    warehouse = open_warehouse(url.render_as_string(hide_password=False))
     with pytest.raises(WarehouseError) as caught, warehouse.write() as connection:
         connection.execute(text(f"SELECT {canary!r} FROM nowhere WHERE x = '{canary}' +"))
     assert "***" in caught.value.detail
