@@ -196,11 +196,14 @@ class DatasetPull:
             held = Held(self._warehouse, table)
             held.put(row for row in rows if is_at_most(row, high))
             reconciler = Reconciler(self._reader, held)
-            expected = reconciler.settle(newest.total, high)
+            # What was created after `high` would stand in the count for a record that is gone.
+            is_exact = all(is_at_most(row, high) for row in newest.rows)
+            total = newest.total if is_exact else None
+            expected = reconciler.settle(total, high)
             if held.count != expected:
                 continue
             self._look(reconciler, held, newest, high)
-            expected = reconciler.settle(newest.total, high) if reconciler.repaired else expected
+            expected = reconciler.settle(total, high) if reconciler.repaired else expected
             if held.count == expected:
                 return self._commit_changes(known, cursor_at, high, held, expected)
         raise _NotReconciledError

@@ -32,6 +32,7 @@ MOST_SLICES: Final = 20
 _PARTS: Final = 8
 _LARGEST_ID: Final = 2**63 - 1
 _MOST_ACCOUNTED: Final = 2_000
+_COUNTS: Final = 5
 _LEAST_REQUESTS: Final = 60
 # A full read is a hundred records a request at four times the rate of searches.
 _RECORDS_PER_REQUEST: Final = 500
@@ -61,24 +62,42 @@ class Reconciler:
 
     # --- the proof ---
 
-    def settle(self, total: int, read_up_to: datetime) -> int:
+    def settle(self, total: int | None, read_up_to: datetime) -> int:
         """How many records the mirror must hold, given that HubSpot's index counts `total`.
 
         The index may differ from a mirror that is right in two ways: records created since the
         instant up to which it was read are in the index only, and what a list gave a moment ago may
-        not be in the index yet. Both are accounted for by id. No request when the counts agree.
+        not be in the index yet. Both are accounted for by id. No request when the counts agree; a
+        total that is known to count records created since is None, for it may agree by chance.
         """
         held = self._held
         if total == held.count:
             return total
-        later = self._reader.ids_modified_after(read_up_to)
-        created_since = later - held.present(later)
-        total = self._reader.total() - len(created_since)
-        if total < held.count:
-            total += self._recent_not_indexed(read_up_to)
-        if total == held.count:
-            return total
-        return self._search_for_the_difference(created_since)
+        total, created_since = self._counted(read_up_to)
+        expected = total - len(created_since)
+        if expected < held.count:
+            expected += self._recent_not_indexed(read_up_to)
+        if expected == held.count:
+            return expected
+        return self._search_for_the_difference(total, created_since)
+
+    def _counted(self, read_up_to: datetime) -> tuple[int, set[str]]:
+        """How many records the index holds, and which of them the mirror lacks as too new.
+
+        A record created between the two answers would stand in for one that is gone: the ids are
+        asked for before and after the count, and it holds when they are the same.
+        """
+        created_since = self._created_since(read_up_to)
+        for _ in range(_COUNTS):
+            total, before = self._reader.total(), created_since
+            created_since = self._created_since(read_up_to)
+            if created_since == before:
+                return total, created_since
+        raise TooMuchDriftError
+
+    def _created_since(self, at: datetime) -> set[str]:
+        later = self._reader.ids_modified_after(at)
+        return later - self._held.present(later)
 
     def _recent_not_indexed(self, read_up_to: datetime) -> int:
         recent = self._held.changed_since(read_up_to - INDEX_LAG)
@@ -87,8 +106,7 @@ class Reconciler:
         missing = recent - self._reader.indexed(recent)
         return len(self._reader.read(missing)) if missing else 0
 
-    def _search_for_the_difference(self, created_since: Collection[str]) -> int:
-        total = self._reader.total()
+    def _search_for_the_difference(self, total: int, created_since: Collection[str]) -> int:
         self._localise(self._parts(total))
         created = len(set(created_since) - self._held.present(created_since))
         still = self._still_indexed - set(created_since)

@@ -561,6 +561,34 @@ FOUND = {
         (_fault("hubspot.short_page", size=2),),
         (Step(1), Step(90, before=(("calculate", 0.8),)), Step(1)),
     ),
+    "an archiving, and a creation between the ids of what is new and the count": Schedule(
+        (505, 224, 230),
+        "2026-09",
+        0,
+        (_fault("hubspot.short_page", size=1),),
+        (
+            Step(20, faults=(_fault("hubspot.records_touched", after=3, times=1),)),
+            Step(
+                1,
+                before=(("archive", 0.88),),
+                faults=(_fault("hubspot.record_created", after=3, times=1),),
+            ),
+        ),
+    ),
+    "an archiving, and a creation before the first count": Schedule(
+        (505, 224, 230),
+        "2026-09",
+        0,
+        (_fault("hubspot.short_page", size=1),),
+        (
+            Step(20),
+            Step(
+                1,
+                before=(("archive", 0.88),),
+                faults=(_fault("hubspot.record_created", times=1),),
+            ),
+        ),
+    ),
 }
 """The smallest schedules of seeds that failed once, by what went wrong."""
 
