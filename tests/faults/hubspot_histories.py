@@ -581,7 +581,7 @@ FOUND = {
         0,
         (_fault("hubspot.short_page", size=1),),
         (
-            Step(20),
+            Step(20, faults=(_fault("hubspot.records_touched", after=3, times=1),)),
             Step(
                 1,
                 before=(("archive", 0.88),),
