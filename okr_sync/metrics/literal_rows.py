@@ -45,6 +45,19 @@ def _for_bigquery(element: Values, compiler: SQLCompiler, **options: Any) -> str
     return f"UNNEST(ARRAY<STRUCT<{fields}>>[{rows}]) AS {element.name}"
 
 
+@compiles(_BroughtRows, "snowflake")
+def _for_snowflake(element: Values, compiler: SQLCompiler, **options: Any) -> str:
+    types = compiler.dialect.type_compiler_instance
+    names = [compiler.preparer.quote(each.name) for each in element.c]
+    # Its driver sends days as text, which Snowflake doesn't compare with days by itself.
+    typed = ", ".join(
+        f"CAST({name} AS {types.process(each.type)}) AS {name}"
+        for name, each in zip(names, element.c, strict=True)
+    )
+    rows = f"({_tuples(element, compiler)}) AS brought ({', '.join(names)})"
+    return f"(SELECT {typed} FROM {rows}) AS {element.name}"
+
+
 def _tuples(element: Values, compiler: SQLCompiler) -> str:
     """`VALUES (…), (…)`, with the parameters named as the compiler names them."""
     rows: str = compiler.visit_values(element)  # type: ignore[no-untyped-call] # SQLAlchemy has none

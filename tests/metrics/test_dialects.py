@@ -31,6 +31,7 @@ from okr_sync.config.models import (
 )
 from okr_sync.config.where import Condition, Operator, Where
 from okr_sync.metrics.evaluate_records import Question, evaluate_records
+from okr_sync.metrics.evaluate_reports import evaluate_reports
 from okr_sync.warehouse.mirror import FieldType, column_name, record_table
 from okr_sync.warehouse.record_values import parse_value
 from okr_sync.warehouse.tables import metadata
@@ -227,3 +228,56 @@ def test_every_statement_compiles_for_bigquery(
     whole = "\n".join(texts)
     assert "UNNEST(ARRAY<STRUCT<`span` INT64, " in whole
     assert "DIV(" in whole and "MOD(" in whole
+
+
+def fill_reports(connection: Connection) -> None:
+    """Make the tables of GA4's figures, with the sessions of March's days in them."""
+    for name in ("source_state", "source_field", "source_report_day", "source_report_window"):
+        metadata.tables[name].create(connection)
+    of = {"source": "web", "dataset": "report"}
+    connection.execute(
+        insert(metadata.tables["source_state"]),
+        [{**of, "complete_at": BEFORE_APRIL, "account": "1", "time_zone": "America/New_York"}],
+    )
+    connection.execute(
+        insert(metadata.tables["source_report_day"]),
+        [
+            {
+                **of,
+                "series": "",
+                "metric": "sessions",
+                "day": date(2026, 3, day),
+                "value_micros": day * 1_500_000,
+                "quality": ("sampled",) if day == 9 else (),
+                "read_at": BEFORE_APRIL,
+            }
+            for day in range(1, 32)
+        ],
+    )
+
+
+def test_reports_give_the_same_numbers_on_snowflake(
+    snowflake: Connection, sqlite: Connection, project: Project, days: Any
+) -> None:
+    """Figures of GA4's reports are added up alike, with their flags."""
+    spans = (days(date(2026, 3, 1), date(2026, 3, 31)), days(date(2026, 3, 10), date(2026, 3, 14)))
+    sessions = AggMetric(
+        name="sessions",
+        dataset="web.report",
+        family=Family.ENGAGEMENT,
+        aggregation=Aggregation(agg="sum", field="sessions"),
+        time="date",
+    )
+    found = []
+    for connection in (sqlite, snowflake):
+        fill_reports(connection)
+        answers, refusals = evaluate_reports(
+            connection, project, "web.report", [Question(sessions, spans)]
+        )
+        assert refusals == {}
+        found.append(
+            [(answers["sessions", span].value, answers["sessions", span].quality) for span in spans]
+        )
+    assert found[0] == found[1]
+    assert [value for value, _ in found[0]] == [Decimal(744), Decimal(90)]
+    assert "sampled" in found[0][0][1] and "sampled" not in found[0][1][1]
