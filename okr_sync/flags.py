@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from okr_sync.numbers import show_percent
+
 
 class Weight(StrEnum):
     """What a flag does to the number beside it; the values are the documentation's words."""
@@ -107,12 +109,21 @@ def flag_in_words(flag: str) -> str:
     name, _, detail = flag.partition(":")
     known = FLAGS.get(name)
     if known is None:
-        return "noted by the source"
+        return f"noted by the source ({flag})"
+    if name == "immature" and Decimal(detail) == 1:
+        # Two decimals don't tell all of it from nearly all, beside which there is a number.
+        return f"all or nearly all {known.words}"
     if name in ("immature", "restated"):
-        return f"{Decimal(detail) * 100:,.0f}% {known.words}"
+        return f"{share_in_words(detail)} {known.words}"
     if detail.isdigit():
         return f"{detail} {known.words}"
     return f"{known.words} ({detail})" if detail else known.words
+
+
+def share_in_words(detail: str) -> str:
+    """The share that a flag names, in two decimals, as a percentage: there is some of it, so never 0%."""
+    share = Decimal(detail)
+    return show_percent(share) if share else "less than 1%"
 
 
 def weighing(flags: Iterable[str], weight: Weight) -> tuple[str, ...]:

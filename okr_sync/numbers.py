@@ -15,20 +15,20 @@ def show_number(number: Decimal | None, unit: str | None) -> str:
     if number is None:
         return "–"
     if unit == "percent":
-        return f"{number * 100:,.1f}%"
+        return f"{number * 100:z,.1f}%"
     if unit == "days":
-        return f"{number:,.1f} d"
+        return f"{number:z,.1f} d"
     if unit is not None and len(unit) == 3 and unit.isupper():
         return _show_money(number, unit)
     if number == number.to_integral_value():
         return f"{number:,.0f}"
-    return f"{number:,.2f}"
+    return f"{number:z,.2f}"
 
 
 def _show_money(number: Decimal, currency: str) -> str:
     sign = _SIGNS.get(currency, f"{currency} ")
-    minus = "-" if number < 0 else ""
     size = abs(number)
+    minus = "-" if number < 0 and round(size) else ""
     for scale, letter in _SCALES:
         if size >= scale:
             return f"{minus}{sign}{size / scale:,.2f}{letter}"
@@ -36,5 +36,10 @@ def _show_money(number: Decimal, currency: str) -> str:
 
 
 def show_percent(share: Decimal | None) -> str:
-    """A share as whole percent, `78%`; `–` for none."""
-    return "–" if share is None else f"{share * 100:,.0f}%"
+    """A share as whole percent, `78%`; `–` for none. Only what is all of it is shown as 100%."""
+    if share is None:
+        return "–"
+    percent = share * 100
+    if abs(percent) < 100:
+        percent = min(max(percent, Decimal(-99)), Decimal(99))
+    return f"{percent:z,.0f}%"

@@ -33,7 +33,22 @@ def test_a_flag_reads_as_a_sentence(name: str) -> None:
     flag = FLAGS[name]
     example = f"{name}:{flag.detail}" if flag.detail else name
     assert f"| `{example}` | {flag_in_words(example)} | {flag.weight.value} |" in flag_table()
-    assert flag_in_words(example) != "noted by the source"
+    assert not flag_in_words(example).startswith("noted by the source")
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("immature:0.00", "less than 1% of the cohort have not"),
+        ("immature:0.38", "38% of the cohort have not"),
+        ("immature:1.00", "all or nearly all of the cohort have not"),
+        ("restated:0.00", "less than 1% more or less than was first reported"),
+        ("restated:1.00", "100% more or less than was first reported"),
+    ],
+)
+def test_a_share_in_two_decimals_says_no_more_than_it_knows(flag: str, words: str) -> None:
+    """What rounds to nothing is something, and what rounds to all may stand beside a number."""
+    assert flag_in_words(flag).startswith(words)
 
 
 def test_flags_are_weighed() -> None:
@@ -41,4 +56,4 @@ def test_flags_are_weighed() -> None:
     flags = ("bad_value:2", "blocked_metric", "provisional", "sampled", "strange")
     assert weighing(flags, Weight.DOUBT) == ("bad_value:2", "sampled")
     assert weighing(flags, Weight.REFUSED) == ("blocked_metric",)
-    assert flag_in_words("strange") == "noted by the source"
+    assert flag_in_words("strange") == "noted by the source (strange)"

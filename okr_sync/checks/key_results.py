@@ -15,6 +15,7 @@ from okr_sync.checks.results import CheckName, CheckResult, CheckSeverity, Subje
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.cycles import Calendar
 from okr_sync.config.models import Bounds, KeyResult
+from okr_sync.flags import share_in_words
 from okr_sync.numbers import show_number
 from okr_sync.warehouse.check_ins import MANUAL
 from okr_sync.warehouse.observations import KeyResultObservation
@@ -140,7 +141,7 @@ def _not_restated(one: Standing, flags: Mapping[date, Sequence[str]]) -> CheckRe
         return passed(
             Subject.KEY_RESULT, name, check, "Earlier days say what was reported of them."
         )
-    days = ", ".join(f"{day} by {Decimal(share):.0%}" for day, share in restated.items())
+    days = ", ".join(f"{day} by {share_in_words(share)}" for day, share in restated.items())
     text = (
         f"The source says otherwise of days that were reported: {days}. "
         f"`okr-sync history {name}` has both numbers."
