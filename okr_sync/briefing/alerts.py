@@ -14,6 +14,7 @@ from okr_sync.numbers import show_number
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.messages import Draft, Kind, Message, Told, queue
 from okr_sync.warehouse.reads import last_runs
+from okr_sync.wording import status_in_words
 
 RUNS = "sync"
 """The subject of messages about runs."""
@@ -128,7 +129,7 @@ def _told_broken(one: Broken, channel: str, now: datetime) -> Draft:
 def _told_mended(one: Standing, channel: str, now: datetime) -> Draft:
     row = one.row
     value = show_number(row.value, row.unit)
-    body = f"{row.title} ({row.key_result_id})\n\nIt is {value} as of {row.as_of}, {_status(row.status)}."
+    body = f"{row.title} ({row.key_result_id})\n\nIt is {value} as of {row.as_of}, {status_in_words(row.status)}."
     return Draft(
         Kind.MENDED,
         row.key_result_id,
@@ -137,10 +138,6 @@ def _told_mended(one: Standing, channel: str, now: datetime) -> Draft:
         f"Mended: {row.key_result_id}",
         body,
     )
-
-
-def _status(status: str) -> str:
-    return status.replace("_", " ")
 
 
 def _at(at: datetime, briefing: Briefing) -> str:

@@ -12,21 +12,14 @@ from datetime import datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from okr_sync.briefing.alerts import channels_of
+from okr_sync.briefing.choosing import moved_most, needs_decision, not_fresh
 from okr_sync.briefing.facts import Briefing, Standing
-from okr_sync.briefing.page import (
-    TONES,
-    in_points,
-    long_day,
-    moved_most,
-    needs_decision,
-    not_fresh,
-    short_day,
-    words,
-)
+from okr_sync.briefing.words import TONES, in_points, long_day, short_day
 from okr_sync.config.models import Tell
 from okr_sync.numbers import show_number, show_percent
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.messages import Draft, Kind, Message, Told, queue
+from okr_sync.wording import status_in_words
 
 
 @dataclass(frozen=True)
@@ -78,7 +71,7 @@ def queue_digests(
 
 def _digest(briefing: Briefing, team: str, standings: Sequence[Standing]) -> Digest:
     tally = Counter(one.row.status for one in standings)
-    parts = [f"{tally[status]} {words(status)}" for status in TONES if tally[status]]
+    parts = [f"{tally[status]} {status_in_words(status)}" for status in TONES if tally[status]]
     content = {
         "team": team,
         "today": briefing.today,
@@ -113,7 +106,7 @@ def _environment(*, is_html: bool) -> Environment:
         "number": show_number,
         "percent": show_percent,
         "points": in_points,
-        "words": words,
+        "words": status_in_words,
         "short": short_day,
         "day": long_day,
     }

@@ -1,12 +1,11 @@
 """The report: one page that needs nothing else, for leaders to look at and to print.
 
-Belongs here: filling the template. Does not belong here: the facts (facts), charts (chart), or writing
-a file (commands.report).
+Belongs here: filling the template. Does not belong here: the facts (facts), what of them is picked out
+(choosing), charts (chart), or writing a file (commands.report).
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 
@@ -14,20 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from okr_sync import __version__
 from okr_sync.briefing.chart import HEIGHT, WIDTH, chart_of
+from okr_sync.briefing.choosing import moved_most, needs_decision, not_fresh
 from okr_sync.briefing.facts import Briefing, Standing
+from okr_sync.briefing.words import TONES, in_points, long_day, short_day
 from okr_sync.numbers import show_number, show_percent
-from okr_sync.wording import counted
-
-TONES = {
-    "achieved": ("good", "✓"),
-    "exceeding": ("good", "▲"),
-    "on_track": ("fine", "●"),
-    "lagging": ("warn", "◆"),
-    "severely_lagging": ("bad", "▼"),
-    "insufficient_data": ("none", "○"),
-    "no_data": ("none", "○"),
-}
-"""By status: the colour's name, and a sign for who doesn't see colours."""
+from okr_sync.wording import counted, status_in_words
 
 
 def report_page(briefing: Briefing) -> str:
@@ -35,59 +25,9 @@ def report_page(briefing: Briefing) -> str:
     return _environment(briefing).get_template("page.html.j2").render(_content(briefing))
 
 
-def needs_decision(standings: Iterable[Standing]) -> list[Standing]:
-    """Those that ask for a decision, the worst first."""
-    order = list(reversed(TONES))
-    asking = [one for one in standings if one.decisions]
-    worst = {"severely_lagging": 0, "lagging": 1}
-    return sorted(
-        asking, key=lambda one: (worst.get(one.row.status, 2), order.index(one.row.status))
-    )
-
-
-def moved_most(standings: Iterable[Standing]) -> list[Standing]:
-    """Those whose number or status is another than a week ago, the furthest first."""
-    found = [
-        one
-        for one in standings
-        if one.move is not None and (one.move.is_any or one.move.status_before != one.row.status)
-    ]
-    return sorted(found, key=_distance, reverse=True)
-
-
-def _distance(one: Standing) -> Decimal:
-    points = None if one.move is None else one.move.points
-    return Decimal(0) if points is None else abs(points)
-
-
-def not_fresh(standings: Iterable[Standing]) -> list[Standing]:
-    """Those whose number is stale, failed or was never there."""
-    return [one for one in standings if one.stale is not None]
-
-
 def shown(number: Decimal | None, unit: str | None) -> str:
     """A number with its unit, which stays together at the end of a line."""
     return show_number(number, unit).replace(" ", "\u00a0")
-
-
-def words(status: str) -> str:
-    """A status as people say it."""
-    return status.replace("_", " ")
-
-
-def in_points(points: Decimal) -> str:
-    """A move of progress: `+12 points`."""
-    return f"{points:+,.0f} point{'' if abs(round(points)) == 1 else 's'}"
-
-
-def short_day(day: date) -> str:
-    """A day as in `3 Nov`."""
-    return f"{day.day} {day:%b}"
-
-
-def long_day(day: date) -> str:
-    """A day as in `3 November 2026`."""
-    return f"{day.day} {day:%B %Y}"
 
 
 def _environment(briefing: Briefing) -> Environment:
@@ -108,7 +48,7 @@ def _environment(briefing: Briefing) -> Environment:
         "number": shown,
         "percent": show_percent,
         "points": in_points,
-        "words": words,
+        "words": status_in_words,
         "short": short_day,
         "day": long_day,
         "moment": moment,
@@ -134,12 +74,12 @@ def _content(briefing: Briefing) -> dict[str, object]:
         "running": running,
         "over": len(everything) - len(running),
         "teams": [team for team, _ in by_team],
-        "team_count": len(by_team),
+        "team_count": len({one.row.team for one in running}),
         "by_team": by_team,
         "tally": [(status, tally[status]) for status in TONES if tally[status]],
         "deciding": needs_decision(running),
         "moved": moved_most(running),
-        "not_fresh": not_fresh(everything),
+        "not_fresh": not_fresh(running),
         "charts": {one.row.key_result_id: chart_of(one, briefing.today) for one in everything},
         "chart_width": WIDTH,
         "chart_height": HEIGHT,

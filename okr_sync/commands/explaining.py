@@ -20,6 +20,7 @@ from okr_sync.progress import elapsed_share
 from okr_sync.sync.goals import goal_of
 from okr_sync.warehouse.check_ins import MANUAL, check_in_on
 from okr_sync.warehouse.goals import RecordedGoal
+from okr_sync.wording import status_in_words
 
 Lines = list[tuple[str, str]]
 """Section and sentence; several sentences of one section follow one another."""
@@ -199,7 +200,7 @@ def _pace(found: Explanation, key_result: KeyResult, thresholds: StatusThreshold
         f"expected: {passed} of the cycle's {total} days have passed = "
         f"{show_percent(elapsed_share(cycle, row.as_of))}"
     )
-    status = row.status.replace("_", " ")
+    status = status_in_words(row.status)
     if row.status == "achieved":
         yield f"status: {status}, at {show_percent(row.progress)} of the way ({key_result.commitment})"
         return
@@ -215,7 +216,7 @@ def _unpaced(
     found: Explanation, key_result: KeyResult, thresholds: StatusThresholds
 ) -> Iterator[str]:
     """The status of a goal with `pace: none`: nothing is expected until the cycle's last day."""
-    row, status = found.row, found.row.status.replace("_", " ")
+    row, status = found.row, status_in_words(found.row.status)
     if row.progress is None:
         return
     if row.status == "achieved":

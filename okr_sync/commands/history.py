@@ -18,6 +18,7 @@ from okr_sync.commands.project_warehouse import end_of_day, opened
 from okr_sync.numbers import show_number, show_percent
 from okr_sync.warehouse.goals import recorded_goals
 from okr_sync.warehouse.reads import HistoryRow, history, status, to_jsonable
+from okr_sync.wording import status_in_words
 
 
 def run_history(folder: Path, key_result: str, as_known_on: date | None, as_json: bool) -> int:
@@ -73,7 +74,7 @@ def _cells(row: HistoryRow, unit: str | None, time_format: str) -> dict[str, str
         "Denominator": show_number(row.denominator, None),
         "Sample": "–" if row.sample_size is None else f"{row.sample_size:,}",
         "Progress": show_percent(row.progress),
-        "Status": row.status.replace("_", " "),
+        "Status": status_in_words(row.status),
         "Final": "yes" if row.is_final else "no",
         "Recorded": row.recorded_at.strftime(time_format),
         "Cause": _cause(row),

@@ -26,6 +26,7 @@ from okr_sync.inspect.definition import Change
 from okr_sync.numbers import show_number, show_percent
 from okr_sync.warehouse.observations import KeyResultObservation
 from okr_sync.warehouse.reads import HistoryRow, jsonable
+from okr_sync.wording import status_in_words
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -166,7 +167,7 @@ def _curve_table(preview: Preview) -> Table:
             "–" if measured.sample_size is None else f"{measured.sample_size:,}",
             show_percent(row.progress),
             _block(measured.value, known),
-            row.status.replace("_", " "),
+            status_in_words(row.status),
             ", ".join(row.quality),
         )
     return table
@@ -248,7 +249,7 @@ def _signed(change: Decimal, unit: str | None) -> str:
 
 
 def _status_change(then: HistoryRow | None, row: KeyResultObservation) -> str:
-    now = row.status.replace("_", " ")
+    now = status_in_words(row.status)
     if then is None or then.status == row.status:
         return now
     return f"{then.status.replace('_', ' ')} → {now}"

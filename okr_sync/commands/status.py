@@ -26,6 +26,7 @@ from okr_sync.numbers import show_number, show_percent
 from okr_sync.warehouse.check_results import RecordedCheck
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.reads import StatusRow, jsonable, status, to_jsonable
+from okr_sync.wording import status_in_words
 
 _COLOURS = {
     "exceeding": "bold green",
@@ -163,7 +164,7 @@ def _table(rows: Sequence[StatusRow], outline: Outline, narrow: bool) -> Table:
             show_number(row.value, row.unit),
             _goal(row, outline),
             _progress(row, with_bar=not narrow),
-            Text(row.status.replace("_", " "), style=_COLOURS.get(row.status, "")),
+            Text(status_in_words(row.status), style=_COLOURS.get(row.status, "")),
             *([] if narrow else beside),
         )
     return table

@@ -178,6 +178,21 @@ def test_everything_the_warehouse_says_is_on_the_page(eventful: Any, show: Any) 
     assert "Grow traffic" in moved and "+7 points" in moved and "52 16 Nov" in moved
 
 
+def test_the_head_counts_what_is_running(story: Any, show: Any) -> None:
+    """A team whose only cycle is over is no team of the count, and its stale number nobody's concern."""
+    story.tell("web/traffic", [(TODAY, "60")])
+    story.tell(
+        "old/one",
+        [(date(2026, 9, 30), "90")],
+        at=NOW - timedelta(days=50),
+        cycle_start=date(2026, 7, 1),
+        cycle_end=date(2026, 9, 30),
+    )
+    text = show(page_of(story)).locator("body").inner_text()
+    assert "1 key result in 1 team, and 1 of cycles that are over" in text
+    assert "not fresh" not in text and "What is stale" not in text
+
+
 def test_on_paper_nothing_is_hidden_but_the_links(eventful: Any, show: Any) -> None:
     """Printing leaves out the list of teams, which leads nowhere on paper, and nothing else."""
     page = show(page_of(eventful))
