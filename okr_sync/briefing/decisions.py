@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from okr_sync.warehouse.check_ins import CheckIn
 from okr_sync.warehouse.reads import StatusRow
+from okr_sync.wording import counted
 
 _UNSURE = 3
 """A confidence at which people say that they don't believe in it."""
@@ -69,4 +70,4 @@ def _behind(row: StatusRow) -> str:
     if row.progress is None or row.expected_progress is None:
         return ""
     points = (row.expected_progress - row.progress) * 100
-    return f", {points:,.0f} points behind" if points >= 1 else ""
+    return f", {counted(round(points), 'point')} behind" if points >= 1 else ""

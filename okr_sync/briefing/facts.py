@@ -17,7 +17,7 @@ from sqlalchemy import Connection, RowMapping, select
 from okr_sync.briefing.decisions import decisions_of, why_not_fresh
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import KeyResult
-from okr_sync.flags import Weight, flag_in_words, weighing
+from okr_sync.flags import Weight, flag_in_words, share_in_words, weighing
 from okr_sync.inspect.words import goal_in_words
 from okr_sync.numbers import show_number
 from okr_sync.warehouse.check_ins import CheckIn, check_in_on, check_ins_of
@@ -223,7 +223,7 @@ def _standing(
         said = check_in_on(check_ins, row.as_of, row.cycle_start)
     flags = [flag for flag in row.quality if flag.partition(":")[0] not in _FIRST_WORDS]
     doubts = (*weighing(flags, Weight.DOUBT), *weighing(flags, Weight.REFUSED))
-    move = _move(row, points)
+    move = _move(row, points, today)
     return Standing(
         row=row,
         goal=_goal(row, key_result),
@@ -313,8 +313,7 @@ def _changes(
         for flag in point.quality:
             name, _, share = flag.partition(":")
             if name == "restated" and share:
-                percent = f"{Decimal(share) * 100:,.0f}%"
-                text = f"the reported number was restated by {percent}"
+                text = f"the reported number was restated by {share_in_words(share)}"
                 yield Event(point.as_of, "restated", text)
 
 
@@ -348,11 +347,11 @@ def _check_ins(connection: Connection, ids: Collection[str]) -> dict[str, list[C
     return found
 
 
-def _move(row: StatusRow, points: Sequence[Point]) -> Move | None:
-    """How the current number differs from the last one that is a week older, or older."""
+def _move(row: StatusRow, points: Sequence[Point], today: date) -> Move | None:
+    """How the current number differs from the one that held a week ago."""
     if row.as_of is None:
         return None
-    earlier = [point for point in points if point.as_of <= row.as_of - LOOKED_BACK]
+    earlier = [point for point in points if point.as_of <= today - LOOKED_BACK]
     if not earlier:
         return None
     then = earlier[-1]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from okr_sync.briefing.facts import brief
+from okr_sync.briefing.words import in_points
 from okr_sync.warehouse.goals import record_goals
 from okr_sync.warehouse.observations import AgreedGoal
 
@@ -55,3 +56,46 @@ def test_other_terms_are_a_change_of_goal_and_not_of_definition(
     assert [(event.day, event.kind, event.text) for event in standing.events] == [
         (CHANGE, kind, text)
     ]
+
+
+def test_what_moved_is_looked_back_for_from_today(story: Any) -> None:
+    """A number that was last measured three weeks ago has not moved in a week, whatever it did before."""
+    last = TODAY - timedelta(days=21)
+    story.tell("web/still", [(last - timedelta(days=8), "10"), (last, "40")])
+    story.tell("web/moved", [(TODAY - timedelta(days=7), "10"), (TODAY, "40")])
+    moves = {
+        one.row.key_result_id: one.move for one in brief(story.warehouse, story.bundle, NOW).running
+    }
+    assert moves["web/still"] is not None and moves["web/moved"] is not None
+    assert (moves["web/still"].is_any, moves["web/still"].points) == (False, 0)
+    assert (moves["web/moved"].is_any, moves["web/moved"].points) == (True, 30)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("57.4", "Severely lagging, 1 point behind: "),
+        ("56.4", "Severely lagging, 2 points behind: "),
+    ],
+)
+def test_one_point_behind_is_one_point(story: Any, value: str, words: str) -> None:
+    """58.7 % are expected by then."""
+    story.tell("web/deals", [(TODAY, value)], status="severely_lagging")
+    (standing,) = brief(story.warehouse, story.bundle, NOW).running
+    assert standing.decisions[0].startswith(words), standing.decisions
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ("12.4", "+12 points"),
+        ("1", "+1 point"),
+        ("-1.2", "-1 point"),
+        ("0.7", "less than a point"),
+        ("-0.3", "less than a point"),
+        ("0", "0 points"),
+    ],
+)
+def test_a_small_move_is_not_rounded_to_none(points: str, words: str) -> None:
+    """What moved by less than a point moved all the same."""
+    assert in_points(Decimal(points)) == words
