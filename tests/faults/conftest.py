@@ -3,7 +3,9 @@
 Files, because the tests run in as many processes as there are cores, a file in each.
 """
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,24 +21,48 @@ _MEMORY = Path("/dev/shm")
 
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
-    """Plays seeds `first` to `first + count - 1` of a script; what it prints of a failure is told."""
+    """Plays seeds `first` to `first + count - 1` of a script; what it prints of a failure is told.
+
+    A script says at its end how much it has played: one that plays less than was asked for fails.
+    """
 
     def played(script: str, first: int, count: int) -> None:
+        if count == 0:
+            pytest.skip("fewer seeds were asked for than there are shares")
         folder = _MEMORY / f"okr-{tmp_path.parent.name}-{tmp_path.name}"
         if not _MEMORY.is_dir():
             folder = tmp_path
         command = [sys.executable, str(Path(__file__).with_name(script))]
-        done = subprocess.run(
-            [*command, str(folder), str(first), str(count)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if folder != tmp_path:
-            shutil.rmtree(folder)
-        assert done.returncode == 0, done.stdout + done.stderr
+        try:
+            status, said = _run([*command, str(folder), str(first), str(count)], 300 + 2 * count)
+        finally:
+            if folder != tmp_path:
+                shutil.rmtree(folder, ignore_errors=True)
+        assert status == 0, said
+        assert f"played {count} from {first}" in said.splitlines()[-1:], said
 
     return played
+
+
+def _run(command: list[str], seconds: int) -> tuple[int, str]:
+    """A program's status and what it says; one that takes too long is ended with its children."""
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            said, _ = process.communicate()
+            pytest.fail(f"{' '.join(command[1:])} did not end within {seconds} s; it said:\n{said}")
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return process.returncode, said
 
 
 @pytest.fixture

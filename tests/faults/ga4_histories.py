@@ -247,9 +247,13 @@ def _check(
 
 
 def main(folder: Path, first: int, count: int) -> int:
-    """Play seeds `first` to `first + count - 1`; 1 at the first that fails, which is told."""
+    """Play seeds `first` to `first + count - 1`; 1 at the first that fails, which is told.
+
+    Says at last what was played.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     stage = Stage(folder)
+    played = 0
     try:
         for seed in range(first, first + count):
             try:
@@ -257,8 +261,13 @@ def main(folder: Path, first: int, count: int) -> int:
             except WrongError as error:
                 print(f"seed {seed}: {error}")
                 return 1
+            except BaseException as error:
+                error.add_note(f"while seed {seed} was played")
+                raise
+            played += 1
     finally:
         stage.close()
+    print(f"played {played} from {first}")
     return 0
 
 

@@ -22,6 +22,7 @@ import random
 import signal
 import sqlite3
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -293,7 +294,7 @@ _NEED = RecordsNeed(
 )
 
 
-_DONE, _FAILED = 17, 18
+_DONE, _FAILED, _CRASHED = 17, 18, 19
 
 
 class Pulled(NamedTuple):
@@ -393,8 +394,14 @@ class Stage:
         worker = os.fork()
         if worker == 0:
             # Nothing of the parent's connections is touched: a worker of its own, begun and killed.
-            result = self.connector(api).pull(_NEED, open_warehouse(self._url), world.now)
-            os._exit(_DONE if result.is_complete else _FAILED)
+            code = _CRASHED
+            try:
+                result = self.connector(api).pull(_NEED, open_warehouse(self._url), world.now)
+                code = _DONE if result.is_complete else _FAILED
+            finally:  # whatever happens: no child may go on as a second parent
+                if code == _CRASHED:
+                    traceback.print_exc()
+                os._exit(code)
         world.kill = (killed_at, worker)
         _, status = os.waitpid(worker, 0)
         world.kill = None
@@ -600,35 +607,41 @@ FOUND = {
 """The smallest schedules of seeds that failed once, by what went wrong."""
 
 
-def _failure(stage: Stage, schedule: Schedule) -> str | None:
+def _failure(stage: Stage, schedule: Schedule, name: str = "a smaller schedule") -> str | None:
     try:
         play(stage, schedule)
     except WrongError as error:
         return str(error)
+    except BaseException as error:
+        error.add_note(f"while this was played: {name}: {schedule}")
+        raise
     return None
 
 
 def main(folder: Path, first: int, count: int) -> int:
     """Play seeds `first` to `first + count - 1`, before the first what went wrong once; 1 at the first
-    that fails, which is told."""
+    that fails, which is told. Says at last what was played."""
     folder.mkdir(parents=True, exist_ok=True)
     stage = Stage(folder)
+    played = 0
     try:
         for name, schedule in FOUND.items() if first == 0 else ():
-            error = _failure(stage, schedule)
+            error = _failure(stage, schedule, name)
             if error is not None:
                 print(f"found before: {name}: {error}")
                 return 1
         for seed in range(first, first + count):
             schedule = drawn(seed)
-            error = _failure(stage, schedule)
+            error = _failure(stage, schedule, f"seed {seed}")
             if error is not None:
                 print(f"seed {seed}: {error}")
                 small = shrunk(stage, schedule)
                 print(f"shrunk: {small}\nfails with: {_failure(stage, small)}")
                 return 1
+            played += 1
     finally:
         stage.close()
+    print(f"played {played} from {first}")
     return 0
 
 
