@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,15 +30,14 @@ def play(tmp_path: Path) -> Play:
     def played(script: str, first: int, count: int) -> None:
         if count == 0:
             pytest.skip("fewer seeds were asked for than there are shares")
-        folder = _MEMORY / f"okr-{tmp_path.parent.name}-{tmp_path.name}"
-        if not _MEMORY.is_dir():
-            folder = tmp_path
+        memory = _MEMORY if os.access(_MEMORY, os.W_OK) else tmp_path
+        # A name that no other suite on this machine has, nor one that was killed has left behind.
+        folder = tempfile.mkdtemp(prefix="okr-", dir=memory)
         command = [sys.executable, str(Path(__file__).with_name(script))]
         try:
-            status, said = _run([*command, str(folder), str(first), str(count)], 300 + 2 * count)
+            status, said = _run([*command, folder, str(first), str(count)], 300 + 2 * count)
         finally:
-            if folder != tmp_path:
-                shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
         assert status == 0, said
         assert f"played {count} from {first}" in said.splitlines()[-1:], said
 
