@@ -133,6 +133,19 @@ class Pace:
         with self._state.changing(now) as document:
             _set_budget(document, name, left, now, lasts_seconds)
 
+    def count_down(self, name: str, full: int, lasts_seconds: float) -> int:
+        """Take one unit of a budget that is `full` as far as nobody knows better, and say what is left.
+
+        In one change, so that of two that count at the same time both are counted.
+        """
+        now = self._clock.epoch()
+        with self._state.changing(now) as document:
+            known = document.get("budgets", {}).get(name)
+            before = known[0] if known is not None and _is_believed(known, now) else full
+            left = max(0, int(before) - 1)
+            _set_budget(document, name, left, now, lasts_seconds)
+        return left
+
     def budget_left(self, name: str) -> int | None:
         """What is left of a budget as far as anybody on this machine knows; None if nobody does."""
         now = self._clock.epoch()

@@ -29,7 +29,7 @@ GA4_RETRIES = RetryPolicy(tries=4)
 T = TypeVar("T")
 
 
-class InvalidRequestError(SourceError):
+class RefusedReportError(SourceError):
     """GA4 answered 400: the request can't be answered as it is, but another one may be."""
 
 
@@ -65,7 +65,7 @@ class Ga4Calls:
     def run_reports(self, reports: Sequence[Report], reading: str, offset: int = 0) -> list[Any]:
         """The raw RunReportResponses to up to five reports, in their order, with rows from `offset` on.
 
-        `reading` says for people what is being read. Raises InvalidRequestError for a 400,
+        `reading` says for people what is being read. Raises RefusedReportError for a 400,
         SourceError for another refusal, TransientSourceError where a later run may succeed.
         """
         from google.analytics.data_v1beta.types import (
@@ -145,7 +145,7 @@ class Ga4Calls:
                 if wait is None or self._waited + wait > LONGEST_WAIT:
                     told = source_error(refusal)
                     if refusal.status == 400:
-                        raise InvalidRequestError(told.user_text, told.detail) from error
+                        raise RefusedReportError(told.user_text, told.detail) from error
                     raise told from error
             self._waited += wait
             self._clock.sleep(wait)

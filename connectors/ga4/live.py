@@ -8,7 +8,7 @@ checkCompatibility, which answers 400 for fields that can't be combined.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from connectors.ga4.calls import TIMEOUT_SECONDS, Ga4Calls, InvalidRequestError
+from connectors.ga4.calls import TIMEOUT_SECONDS, Ga4Calls, RefusedReportError
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Ga4Probe(Ga4Calls):
                 ),
                 f"what goes with {metric}",
             )
-        except InvalidRequestError:
+        except RefusedReportError:
             return False
         return True
 

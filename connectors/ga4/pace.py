@@ -19,7 +19,7 @@ from connectors.clock import Clock
 from connectors.errors import Refusal
 from connectors.pace import ExhaustedError, Pace
 from connectors.shared_state import SharedState
-from okr_sync.errors import TransientSourceError
+from okr_sync.errors import DeferredSourceError, TransientSourceError
 
 DAY: Final = "tokens_per_day"
 HOUR: Final = "tokens_per_hour"
@@ -39,12 +39,13 @@ _SERVER_ERRORS_AN_HOUR: Final = 10
 _SERVER_ERRORS_LEFT: Final = 2
 """The tenth 5xx locks a project out for an hour, and others make some too: we stop before it."""
 
-# The words of a 429 that tell its bucket; the first that fits.
+# The words of a 429 that tell its bucket; the first that fits. What is counted comes before how long:
+# a refusal for server errors also says "project per hour".
 _WORDS: Final = (
+    ("server errors", SERVER_ERRORS),
+    ("thresholded", THRESHOLDED),
     ("per day", DAY),
     ("project per hour", PROJECT_HOUR),
-    ("thresholded", THRESHOLDED),
-    ("server errors", SERVER_ERRORS),
     ("per hour", HOUR),
 )
 _PACIFIC: Final = ZoneInfo("America/Los_Angeles")
@@ -53,8 +54,9 @@ _PACIFIC: Final = ZoneInfo("America/Los_Angeles")
 class Ga4Pace:
     """The quotas of one property, shared with all threads and processes of this machine.
 
-    Raises TransientSourceError, before anything is sent, where a quota leaves no room in this run: its
-    text says which one and until when.
+    Raises DeferredSourceError, before anything is sent, where a quota leaves no room in this run: its
+    text says which one and until when. Raises TransientSourceError where so many others read that a
+    request found no place.
     """
 
     def __init__(self, source: str, url: str, property_id: str, clock: Clock) -> None:
@@ -87,10 +89,9 @@ class Ga4Pace:
 
     def server_error(self) -> None:
         """Count an answer of 5xx; raises when the next ones would lock the project out."""
-        left = self._pace.budget_left(SERVER_ERRORS)
-        left = _SERVER_ERRORS_AN_HOUR if left is None else left
-        self._pace.learn_budget(SERVER_ERRORS, max(0, left - 1), self._lasts(SERVER_ERRORS))
-        if left - 1 <= _SERVER_ERRORS_LEFT:
+        lasts = self._lasts(SERVER_ERRORS)
+        left = self._pace.count_down(SERVER_ERRORS, _SERVER_ERRORS_AN_HOUR, lasts)
+        if left <= _SERVER_ERRORS_LEFT:
             raise self._deferred(SERVER_ERRORS)
 
     def exhausted(self, refusal: Refusal) -> None:
@@ -123,7 +124,7 @@ class Ga4Pace:
                 "goes on."
             )
         until = _full_again_at(name, datetime.fromtimestamp(self._clock.epoch(), UTC))
-        return TransientSourceError(
+        return DeferredSourceError(
             f"Source {self._source}: the {'daily' if name == DAY else 'hourly'} quota of GA4 property "
             f"{self._property} is used up ({name.replace('_', ' ')}). What has been read is kept; the "
             f"first run after {until:%Y-%m-%d %H:%M} UTC goes on from there, and the last good values "

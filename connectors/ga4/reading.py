@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.ga4.calls import Ga4Calls, InvalidRequestError
+from connectors.ga4.calls import Ga4Calls, RefusedReportError
 from connectors.ga4.requests import Report, batches, report_message
 from connectors.ga4.rows import Answer, Page, assemble, first_days, read_page
 from okr_sync.errors import IncompletePullError, SourceError
@@ -50,7 +50,7 @@ def read_reports(
     for batch in batches(sendable):
         try:
             firsts = _pages(calls, property_id, batch)
-        except InvalidRequestError:
+        except RefusedReportError:
             for report in batch:
                 _read_alone(calls, property_id, report, reading)
         else:
@@ -62,7 +62,7 @@ def _read_alone(calls: Ga4Calls, property_id: str, report: Report, reading: Read
     """Read one report, or those of its metrics that go."""
     try:
         first = _pages(calls, property_id, [report])[0]
-    except InvalidRequestError as error:
+    except RefusedReportError as error:
         if len(report.metrics) == 1:
             _refuse(reading, report, error)
             return

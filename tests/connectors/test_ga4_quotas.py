@@ -139,6 +139,7 @@ def test_a_quota_defers_and_a_later_run_goes_on(
     sandbox.faults.switch_on(f"ga4.{bucket}", times=1, after=2)
     first = pull(sandbox, store, need, time, transport)
     assert (first.is_complete, first.is_transient, first.requests) == (False, True, 3)
+    assert first.is_deferred  # the run's own retries would only meet the empty quota again
     until, name = "2026-11-20 13:00 UTC", "hourly quota"
     if bucket == "spent_tokens_day":
         until, name = "2026-11-21 08:00 UTC", "daily quota"  # midnight Pacific time
@@ -151,7 +152,7 @@ def test_a_quota_defers_and_a_later_run_goes_on(
     assert state is not None and state.complete_at is None
     time.sleep(20 * 60)
     again = pull(sandbox, store, need, time, transport)
-    assert (again.requests, again.is_complete) == (0, False)
+    assert (again.requests, again.is_complete, again.is_deferred) == (0, False, True)
     assert until in (again.error or "")
     time.at = datetime.strptime(until, "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC)
     last = pull(sandbox, store, need, time, transport)
@@ -222,6 +223,16 @@ def test_server_errors_stop_before_the_property_is_locked(
     assert pull(sandbox, store, need, time).is_complete
 
 
+def test_a_refusal_for_server_errors_is_told_as_that(
+    sandbox: Ga4Sandbox, store: Warehouse, time: Time
+) -> None:
+    """Its words also say "project per hour", which is the name of a quota of tokens."""
+    sandbox.faults.switch_on("ga4.429_server_errors", times=1)
+    result = pull(sandbox, store, of_pages(0), time)
+    assert "(server errors per project per hour)" in (result.error or "")
+    assert result.is_deferred
+
+
 def test_reports_that_may_be_thresholded_have_a_quota_of_their_own(
     sandbox: Ga4Sandbox, store: Warehouse, time: Time
 ) -> None:
@@ -258,7 +269,7 @@ def test_a_pull_waits_a_minute_at_most(
     """However often a request is worth another try, all the waiting of a pull is bounded."""
     sandbox.faults.switch_on(f"ga4.{fault}")
     result = pull(sandbox, store, of_pages(*range(12)), time, retries=GA4_RETRIES)
-    assert not result.is_complete
+    assert not result.is_complete and not result.is_deferred
     assert 1 < result.requests <= GA4_RETRIES.tries
     assert sum(time.slept) <= 60
 

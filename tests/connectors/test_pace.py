@@ -196,6 +196,23 @@ def test_budgets_are_spent_by_their_cost(pace: Pace, hands: Hands) -> None:
     pace.spend("tokens", 4)
 
 
+def test_units_that_are_counted_at_once_are_all_counted(tmp_path: Path) -> None:
+    """Two threads that take the same unit would leave one uncounted."""
+
+    def work() -> None:
+        pace = Pace(SharedState("test", "http://localhost", "secret", tmp_path), Clock())
+        for _ in range(50):
+            pace.count_down("errors", 1_000, 600.0)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    pace = Pace(SharedState("test", "http://localhost", "secret", tmp_path), Clock())
+    assert pace.budget_left("errors") == 800
+
+
 def test_places_are_given_back_and_outlive_nobody(pace: Pace, hands: Hands) -> None:
     """So many at once; a place that a killed process holds is free again after its time."""
     with pace.place("requests", 2, 30.0), pace.place("requests", 2, 30.0):
