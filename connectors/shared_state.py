@@ -15,7 +15,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakValueDictionary, finalize
@@ -31,6 +31,7 @@ STATE_VARIABLE: Final = "OKR_SYNC_STATE"
 _FILE: Final = "limits.sqlite"
 _WAIT_SECONDS: Final = 10
 _KEPT_SECONDS: Final = 14 * 86_400
+_EMPTY: Final = b"{}"
 
 Document = dict[str, Any]
 """Whatever JSON holds, by name; empty for an account that nobody has read yet."""
@@ -60,42 +61,73 @@ class SharedState:
 
 
 class _Store:
-    """One file of documents, or documents in memory where no file can be had."""
+    """One file of documents, or documents in memory where no file can be had or it has broken."""
 
     def __init__(self, folder: Path | None) -> None:
         self._lock = threading.Lock()
         self._memory: dict[str, bytes] = {}
         self._connection = None if folder is None else _opened(folder / _FILE)
+        self._closing: finalize[[], _Store] | None = None
         if self._connection is not None:
             # Not `__del__`: while that runs, another thread could still get this store from `_stores`
             # and use a connection that is being closed, which brings the process down.
-            finalize(self, self._connection.close)
+            self._closing = finalize(self, self._connection.close)
 
     @contextmanager
     def changing(self, key: str, now: float) -> Iterator[Document]:
         with self._lock:
-            if self._connection is None:
-                document = orjson.loads(self._memory.get(key, b"{}"))
-                yield document
-                self._memory[key] = orjson.dumps(document)
-                return
-            cursor = self._connection.cursor()
-            cursor.execute("BEGIN IMMEDIATE")
+            document = self._begun(key)
+            is_whole = False
             try:
-                row = cursor.execute("SELECT body FROM shared WHERE name = ?", (key,)).fetchone()
-                document = orjson.loads(row[0]) if row else {}
                 yield document
-                if row is None:
-                    cursor.execute("DELETE FROM shared WHERE at < ?", (now - _KEPT_SECONDS,))
-                cursor.execute(
-                    "INSERT INTO shared (name, at, body) VALUES (?, ?, ?) "
-                    "ON CONFLICT (name) DO UPDATE SET at = excluded.at, body = excluded.body",
-                    (key, now, orjson.dumps(document)),
-                )
-                cursor.execute("COMMIT")
+                is_whole = True
             finally:
-                if self._connection.in_transaction:
-                    cursor.execute("ROLLBACK")
+                if not is_whole:
+                    self._undo()
+            self._keep(key, document, now)
+
+    def _begun(self, key: str) -> Document:
+        if self._connection is not None:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                query = "SELECT body FROM shared WHERE name = ?"
+                row = self._connection.execute(query, (key,)).fetchone()
+                self._memory[key] = row[0] if row else _EMPTY
+            except sqlite3.Error:
+                self._go_on_in_memory()
+        document: Document = orjson.loads(self._memory.get(key, _EMPTY))
+        return document
+
+    def _keep(self, key: str, document: Document, now: float) -> None:
+        before, body = self._memory.get(key, _EMPTY), orjson.dumps(document)
+        self._memory[key] = body
+        if self._connection is None:
+            return
+        try:
+            if before == _EMPTY:
+                self._connection.execute("DELETE FROM shared WHERE at < ?", (now - _KEPT_SECONDS,))
+            self._connection.execute(
+                "INSERT INTO shared (name, at, body) VALUES (?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET at = excluded.at, body = excluded.body",
+                (key, now, body),
+            )
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            self._go_on_in_memory()
+
+    def _undo(self) -> None:
+        try:
+            if self._connection is not None and self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._go_on_in_memory()
+
+    def _go_on_in_memory(self) -> None:
+        """A full disk or a damaged file must stop no pull: its threads know the limits without it."""
+        self._connection = None
+        if self._closing is not None:
+            with suppress(sqlite3.Error):
+                self._closing()
 
 
 # Weak: the file is closed when the last who reads an account is done.

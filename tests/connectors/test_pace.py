@@ -1,8 +1,11 @@
 """Keeping to an account's limits, together with other threads, processes and programmes."""
 
+import resource
+import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -239,3 +242,46 @@ def test_a_folder_that_cannot_be_used(
     kept = [file.read_bytes() for file in tmp_path.glob("okr-sync-*/limits.sqlite*")]
     assert kept
     assert not any(b"pat-secret" in content for content in kept)
+
+
+def _damaged(file: Path) -> None:
+    for one in file.parent.glob(f"{file.name}*"):
+        one.write_bytes(b"no database " * 4_000)
+
+
+def _refusing(file: Path) -> None:
+    opened = sqlite3.connect(file)
+    opened.execute("CREATE TRIGGER no BEFORE INSERT ON shared BEGIN SELECT RAISE(FAIL, 'no'); END")
+    opened.close()
+
+
+def _without_room(file: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+@pytest.fixture
+def file_size() -> Iterator[None]:
+    """Gives back the room that a test takes from its own process."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("broken", [_damaged, _refusing, _without_room])
+@pytest.mark.usefixtures("file_size")
+def test_a_file_that_breaks_stops_no_pull(
+    tmp_path: Path, hands: Hands, broken: Callable[[Path], None]
+) -> None:
+    """What was known goes on in memory: the limit still holds for all threads of the process."""
+    one, other = (
+        Pace(SharedState("test", "http://localhost", "secret", tmp_path), hands.clock())
+        for _ in range(2)
+    )
+    one.learn_budget("tokens", 10, 600.0)
+    broken(tmp_path / "limits.sqlite")
+    one.spend("tokens", 7)
+    other.admit("requests", Window(1, 10.0))
+    one.admit("requests", Window(1, 10.0))
+    assert sum(hands.slept) == 10.0
+    with pytest.raises(ExhaustedError):
+        other.spend("tokens", 4)
