@@ -3,14 +3,14 @@
 Belongs here: the course of such a pull, row by row. Does not belong here: what a row may say
 (okr_sync.sync.check_in_rows) or keeping it (okr_sync.warehouse.check_ins).
 
-A row that is no check-in is refused by its place and stops nothing else; a file that can't be read
-fails the pull.
+A row that is no check-in is refused by its place and stops nothing else; a file that can't be read,
+or that changes while it is read, fails the pull: what it lacks would be withdrawn.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from connectors.files.folder import DataFile
+from connectors.files.folder import DataFile, check_unchanged, fingerprint
 from connectors.files.rows import open_rows
 from connectors.tabular.columns import near_miss
 from connectors.tabular.pulls import Pulled
@@ -31,7 +31,11 @@ def pull_check_ins(
     now: datetime,
     done: Pulled,
 ) -> None:
-    """Take in the check-ins of a dataset's files. Raises SourceError for a file that can't be read."""
+    """Take in the check-ins of a dataset's files.
+
+    Raises SourceError for a file that can't be read, IncompletePullError for one that changes meanwhile.
+    """
+    content = fingerprint(files, ())
     today = now.astimezone(need.zone).date()
     said: list[tuple[str, Said]] = []
     refusals: list[Refusal] = []
@@ -50,6 +54,7 @@ def pull_check_ins(
                 continue
             if found is not None:
                 said.append((place, found))
+    check_unchanged(need, files, (), content)
     done.rows_expected = done.rows
     # Those about a key result are told as its failure.
     done.warnings = tuple(f"{one.place}: {one.error}" for one in refusals if not one.key_result_id)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from connectors.base import Progress, PullResult, unwatched
 from connectors.files.check_ins import pull_check_ins
-from connectors.files.folder import DataFile, files_of, fingerprint
+from connectors.files.folder import DataFile, check_unchanged, files_of, fingerprint
 from connectors.files.rows import FileRows, open_rows
 from connectors.tabular.columns import BoundColumn, inferred_column, missing_column, typed_column
 from connectors.tabular.mirroring import (
@@ -23,7 +23,6 @@ from connectors.tabular.mirroring import (
 from connectors.tabular.pulls import Pulled, report_pull
 from connectors.tabular.values import Inference
 from okr_sync.config.models import FilesSource
-from okr_sync.errors import IncompletePullError
 from okr_sync.metrics.needs import CheckInsNeed, RecordsNeed
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.mirror import DatasetState, FieldType, fields_of, state_of
@@ -99,11 +98,7 @@ class FilesConnector:
         columns, count = _bound(need, tables, declared)
 
         def expected() -> int:
-            if fingerprint(files, reading) != content:
-                raise IncompletePullError(
-                    f"Source {need.source}: a file of {need.dataset} changed while it was read. "
-                    "Nothing of this read was used; the next run tries again."
-                )
+            check_unchanged(need, files, reading, content)
             return count
 
         types = types_of(columns)

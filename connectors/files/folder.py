@@ -12,7 +12,8 @@ from typing import Final
 
 from connectors.tabular.columns import near_miss
 from okr_sync.config.models import FilesSource
-from okr_sync.errors import SourceError
+from okr_sync.errors import IncompletePullError, SourceError
+from okr_sync.metrics.needs import CheckInsNeed, RecordsNeed
 
 SUFFIXES: Final = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _CHUNK: Final = 1 << 20
@@ -128,6 +129,18 @@ def fingerprint(files: Sequence[DataFile], reading: Sequence[str]) -> str:
             raise unreadable(file, error) from error
         digest.update(content.digest())
     return digest.hexdigest()
+
+
+def check_unchanged(
+    need: RecordsNeed | CheckInsNeed, files: Sequence[DataFile], reading: Sequence[str], before: str
+) -> None:
+    """Raise IncompletePullError if the fingerprint is no longer what it was `before` the files were
+    read: somebody may have been writing one, and half of it would pass for all."""
+    if fingerprint(files, reading) != before:
+        raise IncompletePullError(
+            f"Source {need.source}: a file of {need.dataset} changed while it was read. "
+            "Nothing of this read was used; the next run tries again."
+        )
 
 
 def unreadable(file: DataFile, error: OSError) -> SourceError:

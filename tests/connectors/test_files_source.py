@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from connectors.base import PullResult
+from connectors.base import Progress, PullResult, unwatched
 from connectors.files.connector import FilesConnector
 from okr_sync.config.models import FilesDataset, FilesSource
 from okr_sync.metrics.needs import RecordsNeed
@@ -56,6 +56,7 @@ def files_pull(project: Path, sqlite_warehouse: Warehouse) -> Pull:
         warehouse: Warehouse = sqlite_warehouse,
         path: str = "social",
         hours: int = 0,
+        progress: Progress = unwatched,
     ) -> PullResult:
         declared = {dataset: FilesDataset(glob=glob, columns=columns or {})} if glob else {}
         source = FilesSource(name="social", path=path, datasets=declared)
@@ -68,7 +69,7 @@ def files_pull(project: Path, sqlite_warehouse: Warehouse) -> Pull:
             exact_fields=frozenset(exact),
         )
         connector = FilesConnector(source, project)
-        return connector.pull(need, warehouse, _NOW + timedelta(hours=hours))
+        return connector.pull(need, warehouse, _NOW + timedelta(hours=hours), progress)
 
     return pull
 
@@ -232,6 +233,22 @@ def test_a_changed_file_is_noticed_by_its_content(
     assert (changed.requests, _rows(sqlite_warehouse)[0]["f_likes"]) == (1, 2_000_000)
     more = files_pull("likes", "published", numbers=["likes"], hours=3)
     assert (more.requests, _rows(sqlite_warehouse)[0]["f_published"]) == (1, _OCTOBER_5)
+
+
+def test_a_file_that_is_written_while_it_is_read_is_not_used(
+    project: Path, sqlite_warehouse: Warehouse, files_pull: Pull
+) -> None:
+    """What was read of two versions is neither; the next pull reads the new one."""
+    file = project / "social" / "posts.csv"
+    file.write_text("likes\n" + "1\n" * 3_000)
+
+    def rewrite(read: int) -> None:
+        file.write_text("likes\n2\n")
+
+    result = files_pull("likes", numbers=["likes"], progress=rewrite)
+    assert (result.is_complete, result.is_transient) == (False, True)
+    assert "changed while it was read" in (result.error or "")
+    assert files_pull("likes", numbers=["likes"]).rows == 1
 
 
 def test_a_column_that_can_not_be_used_stops_no_other(

@@ -1,10 +1,13 @@
 """Check-ins from files: the same history as the command's, bad rows told by place, nothing else stopped."""
 
 import json
+from collections import UserDict
+from collections.abc import Callable, ItemsView, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pyarrow as pa
@@ -14,8 +17,12 @@ from click.testing import CliRunner
 
 from assets.keys import SYNC_JOB
 from assets.resources import Clock, Reporter
+from connectors.files.connector import FilesConnector
 from okr_sync.cli import main
+from okr_sync.config.loader import load_project
+from okr_sync.config.models import FilesSource, KeyResult
 from okr_sync.definitions import build_definitions
+from okr_sync.metrics.needs import CheckInsNeed
 from okr_sync.warehouse.check_ins import check_ins_of
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.reads import StatusRow, history, status
@@ -194,6 +201,44 @@ def test_a_file_that_can_not_be_read_leaves_what_was_said(brand: Any, warehouse:
     row = current(warehouse)["markets"]
     assert (row.value, row.freshness) == (5, "failed")
     assert "has no column confidence" in (row.error or "")
+
+
+class Watched(UserDict[str, KeyResult]):
+    """Key results that tell when the first row looks for its own."""
+
+    def __init__(self, key_results: Mapping[str, KeyResult], tell: Callable[[], None]) -> None:
+        super().__init__(key_results)
+        self._tell = tell
+
+    def items(self) -> ItemsView[str, KeyResult]:
+        """What there is, and it is told."""
+        self._tell()
+        return super().items()
+
+
+@on_sqlite
+def test_a_file_that_is_written_while_it_is_read_withdraws_nothing(
+    brand: Any, warehouse: Warehouse
+) -> None:
+    """A file that an editor has emptied to write it anew must not be taken for all there is."""
+    sync(brand)
+    bundle = load_project(brand.project)
+    brand.write("people/check_ins.csv", _HEADER + _ROWS.splitlines(keepends=True)[0])
+
+    def rewrite() -> None:
+        brand.write("people/check_ins.csv", _HEADER + _ROWS)
+
+    source = bundle.project.sources["people"]
+    assert isinstance(source, FilesSource)
+    need = CheckInsNeed(
+        "people", "check_ins", Watched(bundle.key_results, rewrite), frozenset(), ZoneInfo("UTC")
+    )
+    result = FilesConnector(source, brand.project).pull(need, warehouse, NOW)
+    assert (result.is_complete, result.is_transient) == (False, True)
+    assert "a file of check_ins changed while it was read" in (result.error or "")
+    with warehouse.read() as connection:
+        said = check_ins_of(connection, ["brand/markets", "brand/recall"])
+    assert [one.withdrawn_at for one in said] == [None] * 3
 
 
 @on_sqlite
