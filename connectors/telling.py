@@ -10,6 +10,7 @@ Forms of addresses: https://appriseit.com/services/
 
 import logging
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,6 +26,8 @@ _TALKATIVE = tuple(
     for name in ("apprise", "urllib3.connectionpool", "urllib3.util.retry", "requests_oauthlib")
 )
 """Loggers whose lines name addresses."""
+
+_quiet_lock = threading.Lock()
 
 
 def send_due(warehouse: Warehouse, environ: Mapping[str, str], now: datetime) -> list[str]:
@@ -83,12 +86,16 @@ def _reach(message: Message, address: str) -> str | None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Let nobody log an address."""
-    before = [logger.disabled for logger in _TALKATIVE]
-    try:
-        for logger in _TALKATIVE:
-            logger.disabled = True
-        yield
-    finally:
-        for logger, was in zip(_TALKATIVE, before, strict=True):
-            logger.disabled = was
+    """Let nobody log an address.
+
+    One thread at a time: the first to end would let the loggers talk while another still sends.
+    """
+    with _quiet_lock:
+        before = [logger.disabled for logger in _TALKATIVE]
+        try:
+            for logger in _TALKATIVE:
+                logger.disabled = True
+            yield
+        finally:
+            for logger, was in zip(_TALKATIVE, before, strict=True):
+                logger.disabled = was

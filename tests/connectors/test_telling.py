@@ -41,13 +41,16 @@ class Mailbox:
 class Hook:
     """An HTTP receiver that answers with `status` and keeps what it was sent.
 
-    The process `to_kill` gets no answer: it is killed once its message is there.
+    The process `to_kill` gets no answer: it is killed once its message is there. An answer waits for
+    the event `wait_for`, two seconds at most; `reached` says that something has come.
     """
 
     def __init__(self) -> None:
         self.status = 200
         self.to_kill: int | None = None
         self.posts: list[dict[str, Any]] = []
+        self.reached = threading.Event()
+        self.wait_for: threading.Event | None = None
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -55,6 +58,9 @@ class Hook:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if hook.status == 200:
                     hook.posts.append(json.loads(body))
+                hook.reached.set()
+                if hook.wait_for is not None:
+                    hook.wait_for.wait(2)
                 if hook.to_kill is not None:
                     os.kill(hook.to_kill, signal.SIGKILL)
                 self.send_response(hook.status)
@@ -172,6 +178,34 @@ def test_a_sender_that_dies_after_sending_repeats_once_and_loses_nothing(
     for minutes in (11, 12, 60):
         assert send_due(warehouse, environ, NOW + timedelta(minutes=minutes)) == []
     assert (len(hook.posts), waiting(warehouse)) == (2, [])
+
+
+def test_two_who_send_at_once_keep_each_others_secrets(
+    warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first to end must not let the loggers talk of the other's address, nor leave them dumb."""
+    first, second = Hook(), Hook()
+    first.wait_for, second.wait_for = second.reached, threading.Event()
+    senders = []
+    with caplog.at_level(logging.DEBUG):
+        for channel, hook in (("ONE", first), ("TWO", second)):
+            post(warehouse, channel)
+            environ = {channel: f"json://127.0.0.1:{hook.port}/{SECRET}"}
+            sender = threading.Thread(target=send_due, args=(warehouse, environ, NOW))
+            sender.start()
+            senders.append(sender)
+            if hook is first:
+                assert hook.reached.wait(30)
+        senders[0].join()
+        second.wait_for.set()
+        senders[1].join()
+        logging.getLogger("urllib3.connectionpool").debug("still talking")
+    assert (len(first.posts), len(second.posts)) == (1, 1)
+    assert SECRET not in caplog.text
+    assert "still talking" in caplog.text
+    for hook in (first, second):
+        hook.server.shutdown()
+        hook.server.server_close()
 
 
 @pytest.mark.parametrize(
