@@ -6,7 +6,7 @@ digest).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby, pairwise
@@ -20,9 +20,11 @@ from okr_sync.config.models import KeyResult
 from okr_sync.flags import Weight, flag_in_words, share_in_words, weighing
 from okr_sync.inspect.words import goal_in_words
 from okr_sync.numbers import show_number
+from okr_sync.progress import resolve_goal
+from okr_sync.sync.goals import Terms, terms_of, terms_recorded
 from okr_sync.warehouse.check_ins import CheckIn, check_in_on, check_ins_of
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.goals import recorded_goals
+from okr_sync.warehouse.goals import RecordedGoal, agreed_on, recorded_goals
 from okr_sync.warehouse.overrides import OVERRIDE, override_on, overrides_of
 from okr_sync.warehouse.reads import StatusRow, status
 from okr_sync.warehouse.revisions import in_chunks
@@ -166,7 +168,7 @@ def brief(warehouse: Warehouse, bundle: Bundle, now: datetime) -> Briefing:
             points.get(row.key_result_id, ()),
             overridden.get(row.key_result_id, []),
             check_ins.get(row.key_result_id, []),
-            [one.agreed.effective_from for one in goals.get(row.key_result_id, [])],
+            goals.get(row.key_result_id, []),
             today,
             zone,
         )
@@ -214,10 +216,15 @@ def _standing(
     points: Sequence[Point],
     overridden: Sequence[Event],
     check_ins: Sequence[CheckIn],
-    agreed_on: Collection[date],
+    goals: Sequence[RecordedGoal],
     today: date,
     zone: ZoneInfo,
 ) -> Standing:
+    terms = None if key_result is None else terms_of(key_result)
+    agreed = agreed_on(goals, row.cycle_start, row.as_of or today)
+    if agreed is not None:
+        terms = terms_recorded(agreed)
+        row = _judged(row, terms, points)
     said = None
     if row.as_of is not None and row.value is not None and "override" not in row.quality:
         said = check_in_on(check_ins, row.as_of, row.cycle_start)
@@ -226,12 +233,18 @@ def _standing(
     move = _move(row, points, today)
     return Standing(
         row=row,
-        goal=_goal(row, key_result),
-        low=None if key_result is None else key_result.goal.low,
-        paced=key_result is None or key_result.pace != "none",
+        goal=_goal(row, terms),
+        low=None if terms is None else terms.goal.low,
+        paced=terms is None or terms.pace != "none",
         points=tuple(points),
         events=tuple(
-            sorted((*_changes(row, points, agreed_on), *overridden), key=lambda one: one.day)
+            sorted(
+                (
+                    *_changes(row, points, [one.agreed.effective_from for one in goals]),
+                    *overridden,
+                ),
+                key=lambda one: one.day,
+            )
         ),
         move=move,
         doubts=_in_words(doubts),
@@ -249,14 +262,30 @@ def _in_words(flags: Iterable[str]) -> tuple[str, ...]:
     return tuple(flag_in_words(flag).replace("`", "") for flag in flags)
 
 
-def _goal(row: StatusRow, key_result: KeyResult | None) -> str:
+def _judged(row: StatusRow, terms: Terms, points: Sequence[Point]) -> StatusRow:
+    """The row with the goal of the number's day, which another one may have followed by now."""
+    baseline = row.baseline
+    for point in points:
+        if point.as_of == row.as_of and point.baseline is not None:
+            baseline = point.baseline
+    goal = resolve_goal(terms.goal, baseline)
+    return replace(
+        row,
+        goal_kind=goal.kind.value,
+        commitment=terms.commitment,
+        baseline=goal.baseline,
+        target=goal.target,
+    )
+
+
+def _goal(row: StatusRow, terms: Terms | None) -> str:
     def show(number: Decimal | None) -> str:
         return show_number(number, row.unit)
 
-    if row.goal_kind == "from_to" or key_result is None:
+    if row.goal_kind == "from_to" or terms is None:
         signs = {"from_to": f"{show(row.baseline)} → ", "at_least": "≥ ", "at_most": "≤ "}
         return f"{signs.get(row.goal_kind, '')}{show(row.target)}"
-    return goal_in_words(key_result.goal, show)
+    return goal_in_words(terms.goal, show)
 
 
 def _points(connection: Connection, rows: Sequence[StatusRow]) -> dict[str, tuple[Point, ...]]:
@@ -283,11 +312,11 @@ def _points(connection: Connection, rows: Sequence[StatusRow]) -> dict[str, tupl
 
 
 def _changes(
-    row: StatusRow, points: Sequence[Point], agreed_on: Collection[date]
+    row: StatusRow, points: Sequence[Point], first_days: Collection[date]
 ) -> Iterable[Event]:
     """Where the curve's definition or goal changes, and which of its numbers were restated.
 
-    `agreed_on` are the days from which on a goal was agreed.
+    `first_days` are the days from which on a goal was agreed.
     """
 
     def ends(point: Point) -> str:
@@ -303,7 +332,7 @@ def _changes(
         if goals[0] != goals[1]:
             text = f"the goal changed from {ends(before)} to {ends(after)}"
             yield Event(after.as_of, "goal", text)
-        elif any(before.as_of < day <= after.as_of for day in agreed_on):
+        elif any(before.as_of < day <= after.as_of for day in first_days):
             text = "the goal's bounds, commitment or pace changed"
             yield Event(after.as_of, "goal", text)
         else:

@@ -41,9 +41,9 @@ def run_demo(folder: Path) -> int:
         exit_statuses = [run_sync(project, (), day, None) for day in _DAYS]
     with opened(project) as (bundle, warehouse):
         click.echo()
-        rows = status(warehouse, now=datetime.now(UTC))
-        outline = outline_of(bundle)
-        show_status(output(), rows, warehouse, outline, quarantined_without(rows, outline))
+        now = datetime.now(UTC)
+        rows = status(warehouse, now=now)
+        show_status(output(), rows, warehouse, quarantined_without(rows, outline_of(bundle)), now)
     click.echo()
     run_report(project, folder / "report.html", as_json=False)
     click.echo(_where_next(folder, LAST_DAY))

@@ -34,7 +34,7 @@ def explanation_lines(found: Explanation, version: str) -> Lines:
     row, unit = found.row, found.key_result.unit
     lines: Lines = [
         ("Number", f"{show_number(row.value, unit)} as of {row.as_of}, revision {row.revision}"),
-        ("Number", f"{row.status.replace('_', ' ')}, {'final' if row.is_final else 'provisional'}"),
+        ("Number", f"{status_in_words(row.status)}, {'final' if row.is_final else 'provisional'}"),
     ]
     if found.key_result.error:
         lines.append(("Number", f"it is the last good value: {found.key_result.error}"))

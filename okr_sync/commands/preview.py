@@ -127,7 +127,7 @@ def _written(preview: Preview) -> str:
 def _print_latest(console: Console, preview: Preview, latest: KeyResultObservation) -> None:
     measured = latest.measurement
     value = show_number(measured.value, preview.unit)
-    console.print(f"Value {value} as of {latest.as_of}: {latest.status.replace('_', ' ')}")
+    console.print(f"Value {value} as of {latest.as_of}: {status_in_words(latest.status)}")
     parts = [
         (name, number)
         for name, number in (
@@ -252,7 +252,7 @@ def _status_change(then: HistoryRow | None, row: KeyResultObservation) -> str:
     now = status_in_words(row.status)
     if then is None or then.status == row.status:
         return now
-    return f"{then.status.replace('_', ' ')} → {now}"
+    return f"{status_in_words(then.status)} → {now}"
 
 
 def _time(at: datetime) -> str:

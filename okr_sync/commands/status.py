@@ -25,6 +25,8 @@ from okr_sync.config.outline import Outline
 from okr_sync.numbers import show_number, show_percent
 from okr_sync.warehouse.check_results import RecordedCheck
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.goals import agreed_on, recorded_goals
+from okr_sync.warehouse.observations import AgreedGoal
 from okr_sync.warehouse.reads import StatusRow, jsonable, status, to_jsonable
 from okr_sync.wording import status_in_words
 
@@ -77,7 +79,7 @@ def run_status(
         elif as_known_on is not None and not rows:
             click.echo(f"Nothing was known yet at the end of {as_known_on}.")
         else:
-            show_status(output(), rows, warehouse, outline, unpublished)
+            show_status(output(), rows, warehouse, unpublished, known_at or now)
             if known_at is None:
                 show_failing_checks(output(), rows, warehouse, outline)
     return 1 if unpublished or any(row.error for row in rows) else 0
@@ -95,14 +97,15 @@ def show_status(
     console: Console,
     rows: Sequence[StatusRow],
     warehouse: Warehouse,
-    outline: Outline,
     unpublished: Mapping[str, str],
+    known_at: datetime,
 ) -> None:
-    """Print the status table, then what went wrong, one line each."""
+    """Print the status table, then what went wrong, one line each. Goals are those known by `known_at`."""
     if not rows:
         console.print("No key result has been measured yet. Run `okr-sync sync`.")
     else:
-        console.print(_table(rows, outline, is_narrow(console)))
+        goals = _goals(warehouse, rows, known_at)
+        console.print(_table(rows, goals, is_narrow(console)))
     for row in rows:
         if row.error:
             console.print(Text(f"{row.key_result_id}: {row.error}", style="red"))
@@ -139,7 +142,22 @@ def check_object(one: RecordedCheck) -> dict[str, Any]:
     }
 
 
-def _table(rows: Sequence[StatusRow], outline: Outline, narrow: bool) -> Table:
+def _goals(
+    warehouse: Warehouse, rows: Sequence[StatusRow], known_at: datetime
+) -> dict[str, AgreedGoal]:
+    """The recorded goals that the numbers are judged by, as they were agreed, by id."""
+    with warehouse.read() as connection:
+        recorded = recorded_goals(connection, [row.key_result_id for row in rows])
+    found = {}
+    for row in rows:
+        own = [one for one in recorded.get(row.key_result_id, ()) if one.recorded_at <= known_at]
+        agreed = agreed_on(own, row.cycle_start, row.as_of or known_at.date())
+        if agreed is not None:
+            found[row.key_result_id] = agreed
+    return found
+
+
+def _table(rows: Sequence[StatusRow], goals: Mapping[str, AgreedGoal], narrow: bool) -> Table:
     """The table; a narrow one has day and notes below the title, and no bars."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Key result", overflow="fold", min_width=20)
@@ -162,7 +180,7 @@ def _table(rows: Sequence[StatusRow], outline: Outline, narrow: bool) -> Table:
         table.add_row(
             Padding(title, (0, 0, 0, 2)),
             show_number(row.value, row.unit),
-            _goal(row, outline),
+            _goal(row, goals.get(row.key_result_id)),
             _progress(row, with_bar=not narrow),
             Text(status_in_words(row.status), style=_COLOURS.get(row.status, "")),
             *([] if narrow else beside),
@@ -170,14 +188,19 @@ def _table(rows: Sequence[StatusRow], outline: Outline, narrow: bool) -> Table:
     return table
 
 
-def _goal(row: StatusRow, outline: Outline) -> str:
-    target = show_number(row.target, row.unit)
-    if row.goal_kind == "from_to":
-        return f"{show_number(row.baseline, row.unit)} → {target}"
-    if row.goal_kind == "between":
-        low = show_number(outline.lows.get(row.key_result_id), row.unit)
-        return f"{low} … {target}"
-    return f"{'≥' if row.goal_kind == 'at_least' else '≤'} {target}"
+def _goal(row: StatusRow, agreed: AgreedGoal | None) -> str:
+    """The goal that the number is judged by: as it was agreed, and where that is measured the row's."""
+    kind, baseline, target, low = row.goal_kind, row.baseline, row.target, None
+    if agreed is not None:
+        kind, low = agreed.goal_kind, agreed.low
+        baseline = row.baseline if agreed.baseline is None else agreed.baseline
+        target = row.target if agreed.target is None else agreed.target
+    end = show_number(target, row.unit)
+    if kind == "from_to":
+        return f"{show_number(baseline, row.unit)} → {end}"
+    if kind == "between":
+        return f"{show_number(low, row.unit)} … {end}"
+    return f"{'≥' if kind == 'at_least' else '≤'} {end}"
 
 
 def _progress(row: StatusRow, *, with_bar: bool) -> Text:

@@ -14,7 +14,6 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,13 +31,12 @@ _ENDINGS: Final = (".yaml", ".yml", ".sql")
 class Outline:
     """A project's zone and warehouse, its key results by id, and why others are out of use.
 
-    `lows` are the lower ends of goals that have two; `subjects` is what each key result rests on.
+    `subjects` is what each key result rests on.
     """
 
     time_zone: str
     warehouse_url_env: str | None
     key_results: Collection[str]
-    lows: Mapping[str, Decimal]
     quarantined: Mapping[str, str]
     subjects: Mapping[str, Sequence[tuple[str, str]]]
 
@@ -52,12 +50,10 @@ def outline_of(bundle: "Bundle") -> Outline:
     from okr_sync.checks.subjects import subjects_of
 
     key_results = bundle.key_results
-    lows = {name: one.goal.low for name, one in key_results.items()}
     return Outline(
         bundle.project.time_zone,
         bundle.project.warehouse_url_env,
         sorted(key_results),
-        {name: low for name, low in lows.items() if low is not None},
         bundle.quarantined,
         {name: subjects_of(bundle, name) for name in key_results},
     )
@@ -118,17 +114,15 @@ def _kept(folder: Path, fingerprint: str) -> Outline | None:
         kept: dict[str, Any] = json.loads((folder / _FOLDER / _NAME).read_text(encoding="utf-8"))
         if kept.pop("fingerprint") != fingerprint:
             return None
-        lows = {name: Decimal(low) for name, low in kept.pop("lows").items()}
         subjects = {name: [(a, b) for a, b in own] for name, own in kept.pop("subjects").items()}
-        return Outline(lows=lows, subjects=subjects, **kept)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
+        return Outline(subjects=subjects, **kept)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None  # not there, or not what was written: the project is loaded instead
 
 
 def _keep(folder: Path, fingerprint: str, outline: Outline) -> None:
     """Only where okr-sync has a folder already; not being able to write is no failure of reading."""
     kept = {**asdict(outline), "fingerprint": fingerprint}
-    kept["lows"] = {name: str(low) for name, low in outline.lows.items()}
     target = folder / _FOLDER / _NAME
     if not target.parent.is_dir():
         return

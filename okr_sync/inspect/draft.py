@@ -18,7 +18,7 @@ from okr_sync.metrics.dependencies import datasets_read, is_live, with_inputs
 from okr_sync.metrics.evaluate import evaluate
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.plan import Plan, make_plan
-from okr_sync.metrics.spans import Span, closing_day
+from okr_sync.metrics.spans import Span, newest_day
 from okr_sync.metrics.windows import as_of_instant, resolve_window
 from okr_sync.sync.baselines import (
     BaselineSpan,
@@ -63,9 +63,8 @@ class Drafted:
 
 def last_day(bundle: Bundle, key_result: KeyResult, now: datetime) -> date:
     """The newest day that a key result can speak of: today, or its closing day once that is over."""
-    today = now.astimezone(calendar_of(bundle.project).zone).date()
     metric = bundle.metrics[key_result.metric]
-    return min(today, closing_day(key_result, metric, bundle.metrics))
+    return newest_day(key_result, metric, bundle.metrics, calendar_of(bundle.project), now)
 
 
 def definition_hash_of(bundle: Bundle, key_result: KeyResult) -> str:

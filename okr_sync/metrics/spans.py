@@ -49,6 +49,18 @@ def closing_day(key_result: KeyResult, metric: AnyMetric, metrics: Metrics) -> d
     return last_day + timedelta(days=max(maturing, default=0))
 
 
+def newest_day(
+    key_result: KeyResult,
+    metric: AnyMetric,
+    metrics: Metrics,
+    calendar: Calendar,
+    now: datetime,
+) -> date:
+    """The newest day that a key result can speak of: today, or its closing day once that is over."""
+    today = now.astimezone(calendar.zone).date()
+    return min(today, closing_day(key_result, metric, metrics))
+
+
 def span_for(
     key_result: KeyResult,
     metric: AnyMetric,

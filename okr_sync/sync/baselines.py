@@ -22,7 +22,7 @@ from okr_sync.config.models import Cycle, KeyResult
 from okr_sync.metrics.dependencies import is_live, with_inputs
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.plan import Plan
-from okr_sync.metrics.spans import Span, closing_day, is_final, spans_for
+from okr_sync.metrics.spans import Span, closing_day, is_final, newest_day, spans_for
 from okr_sync.metrics.windows import as_of_instant, resolve_window
 from okr_sync.sync.goals import definition_hashes, goals_of
 from okr_sync.warehouse.baselines import MeasuredBaseline, frozen_baselines
@@ -107,8 +107,7 @@ def _final_spans(
     bundle: Bundle, key_result: KeyResult, calendar: Calendar, now: datetime
 ) -> tuple[Span, ...]:
     metric = bundle.metrics[key_result.metric]
-    today = now.astimezone(calendar.zone).date()
-    last = min(today, closing_day(key_result, metric, bundle.metrics))
+    last = newest_day(key_result, metric, bundle.metrics, calendar, now)
     first = key_result.cycle.start
     days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
     final = [day for day in days if is_final(key_result, day, calendar, now)]

@@ -18,7 +18,7 @@ from okr_sync.config.bundle import Bundle
 from okr_sync.config.cycles import Calendar
 from okr_sync.config.hashes import definition_hash
 from okr_sync.config.models import Goal, GoalKind, KeyResult
-from okr_sync.warehouse.goals import RecordedGoal, recorded_goals
+from okr_sync.warehouse.goals import RecordedGoal, counting_on, recorded_goals
 from okr_sync.warehouse.observations import AgreedGoal
 
 
@@ -43,8 +43,7 @@ class Goals:
 
     def on(self, day: date) -> Terms:
         """What a day is judged by; a day before all of them by the first."""
-        reached = [terms for start, terms in self.changes if start <= day]
-        return reached[-1] if reached else self.changes[0][1]
+        return counting_on(self.changes, day)
 
     @property
     def terms(self) -> tuple[Terms, ...]:

@@ -17,7 +17,7 @@ from okr_sync.config.cycles import WEEKDAYS, Calendar
 from okr_sync.config.hashes import definition_hash, metric_hash
 from okr_sync.config.models import KeyResult, Project
 from okr_sync.metrics.measurement import Measurement
-from okr_sync.metrics.spans import Span, is_closed, is_final
+from okr_sync.metrics.spans import Span, is_closed, is_final, newest_day
 from okr_sync.metrics.windows import local_midnight
 from okr_sync.progress import judge, resolve_goal
 from okr_sync.sync.check_ins import due_at
@@ -185,20 +185,28 @@ def objective_rows(bundle: Bundle, team: str) -> list[ObjectiveRow]:
 
 def key_result_rows(
     bundle: Bundle,
-    key_result_ids: Iterable[str],
+    key_results: Iterable[KeyResult],
+    goals: Mapping[str, Goals],
     baselines: Mapping[str, MeasuredBaseline],
+    now: datetime,
 ) -> list[KeyResultRow]:
     """The rows that define key results, as data people read them.
 
-    `baselines` are the measured ones that are frozen, by key result id.
+    Their goal is the one that the newest day is judged by, so that it stands beside the number: not
+    yet one that counts from a later day, and after the cycle's end not one that no number was
+    judged by. `goals` are those over time and `baselines` the measured ones that are frozen, by id.
     """
+    calendar = calendar_of(bundle.project)
     rows = []
-    for key_result_id in key_result_ids:
-        key_result = bundle.key_results[key_result_id]
+    for key_result in key_results:
+        key_result_id = key_result.key_result_id
         metric = bundle.metrics[key_result.metric]
         objective = bundle.objectives.get(key_result.objective_id)
         measured = baselines.get(key_result_id)
-        goal = resolve_goal(key_result.goal, None if measured is None else measured.baseline)
+        terms = goals[key_result_id].on(
+            newest_day(key_result, metric, bundle.metrics, calendar, now)
+        )
+        goal = resolve_goal(terms.goal, None if measured is None else measured.baseline)
         rows.append(
             KeyResultRow(
                 key_result_id=key_result_id,
@@ -213,7 +221,7 @@ def key_result_rows(
                 baseline=goal.baseline,
                 target=goal.target,
                 goal_kind=goal.kind.value,
-                commitment=key_result.commitment,
+                commitment=terms.commitment,
                 indicator=key_result.indicator,
                 owner=key_result.owner or (objective.owner if objective else None),
                 family=metric.family.value,

@@ -138,7 +138,7 @@ def publish_key_results(
         published_at=published_at,
         measured_at=scope.now,
         objectives=objective_rows(bundle, team),
-        key_results=key_result_rows(bundle, [kr.key_result_id for kr in key_results], baselines),
+        key_results=key_result_rows(bundle, key_results, goals, baselines, scope.now),
         goals=[one.unrecorded for one in goals.values() if one.unrecorded is not None],
         observations=observations,
         metric_observations=list(metric_observations.values()),

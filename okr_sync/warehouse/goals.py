@@ -1,19 +1,21 @@
 """The goals of key results over time: what was agreed, when that was recorded, and from which day on.
 
-Belongs here: reading and adding rows of key_result_goal. Does not belong here: which goal a day is
-judged by (sync.goals) or what follows from it (progress).
+Belongs here: reading and adding rows of key_result_goal, and which of them a day is judged by. Does not
+belong here: goals that files have and no run has recorded (sync.goals), what follows from one (progress).
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, insert, select
 
 from okr_sync.warehouse.observations import AgreedGoal
 from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import key_result_goal
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,25 @@ def recorded_goals(
             one = RecordedGoal(change, AgreedGoal(**columns), recorded_at, run_id)
             found.setdefault(one.agreed.key_result_id, []).append(one)
     return found
+
+
+def counting_on(changes: Sequence[tuple[date, T]], day: date) -> T:
+    """What a day is judged by, of goals with their first days in the order they were recorded.
+
+    That is the last of those that count by then; a day before all of them is judged by the first.
+    """
+    reached = [goal for start, goal in changes if start <= day]
+    return reached[-1] if reached else changes[0][1]
+
+
+def agreed_on(recorded: Sequence[RecordedGoal], cycle_start: date, day: date) -> AgreedGoal | None:
+    """The recorded goal that a day of a cycle is judged by; None where none is recorded of the cycle."""
+    changes = [
+        (one.agreed.effective_from, one.agreed)
+        for one in recorded
+        if one.agreed.cycle_start == cycle_start
+    ]
+    return counting_on(changes, day) if changes else None
 
 
 def record_goals(

@@ -7,9 +7,12 @@ written (publish, evaluations).
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from okr_sync.metrics.measurement import Measurement
-from okr_sync.metrics.windows import Window
+# Only for the checker: `status` reads goals, and starts without what definitions are made of.
+if TYPE_CHECKING:
+    from okr_sync.metrics.measurement import Measurement
+    from okr_sync.metrics.windows import Window
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class KeyResultObservation:
 
     key_result_id: str
     as_of: date
-    measurement: Measurement
+    measurement: "Measurement"
     progress: Decimal | None
     score: Decimal | None
     expected_progress: Decimal | None
@@ -123,6 +126,6 @@ class MetricFailure:
 
     metric: str
     as_of: date
-    window: Window
+    window: "Window"
     error: str
     quality: tuple[str, ...] = ()

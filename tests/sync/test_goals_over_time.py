@@ -1,14 +1,19 @@
 """Targets are history too: each day is judged by the goal of that day, whenever it is measured."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from okr_sync.briefing.facts import brief
 from okr_sync.commands.explaining import explanation_lines
+from okr_sync.commands.status import show_status
 from okr_sync.config.loader import load_project
 from okr_sync.inspect.explanation import explain
 from okr_sync.warehouse.goals import recorded_goals
+from okr_sync.warehouse.reads import status
 
 
 def goals(desk: Any) -> list[tuple[int, str, str]]:
@@ -24,6 +29,25 @@ def progress(desk: Any) -> dict[str, str]:
         day[5:]: f"{row.value:f} of {row.target:f} is {row.progress:f}"
         for day, row in desk.latest().items()
     }
+
+
+def shown(desk: Any, at: str) -> tuple[str, str, str]:
+    """The goal beside the current number: in the table that people read, in the report, and by `status`."""
+    now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    (row,) = status(desk.warehouse, now=now)
+    cycles = brief(desk.warehouse, load_project(desk.folder), now).cycles
+    (standing,) = (one for cycle in cycles for one in cycle.key_results)
+    console = Console(width=200)
+    with console.capture() as printed:
+        show_status(console, [row], desk.warehouse, {}, now)
+    head, _, line, *_ = printed.get().splitlines()
+    column = slice(head.index("Goal"), head.index("Progress"))
+    words = {
+        "from_to": f"{row.baseline} → {row.target}",
+        "at_least": f"≥ {row.target}",
+        "between": f"to {row.target}",
+    }
+    return words[row.goal_kind], standing.goal, line[column].strip()
 
 
 @pytest.fixture
@@ -157,6 +181,30 @@ def test_a_goal_of_a_cycle_that_is_over_changes_nothing_unless_it_says_since_whe
         "03-05": "20",
         "03-31": "5",
     }
+
+
+def test_the_goal_that_is_shown_is_the_one_that_the_number_is_judged_by(changed: Any) -> None:
+    """A goal written after the cycle's end, or for a day to come, does not stand beside the number."""
+    changed.goal("{at_least: 30}", ", goal_since: 2026-03-09")
+    changed.sync("2026-03-08T20:00:00")
+    assert shown(changed, "2026-03-08T21:00:00") == ("0 → 20",) * 3
+    changed.sync("2026-03-09T20:00:00")
+    assert shown(changed, "2026-03-09T21:00:00") == ("≥ 30", "at least 30", "≥ 30")
+    changed.sync("2026-03-31T20:00:00")
+    changed.goal("{between: [2, 5]}")
+    changed.sync("2026-05-21T20:00:00")
+    assert shown(changed, "2026-05-21T21:00:00") == ("≥ 30", "at least 30", "≥ 30")
+    changed.goal("{between: [2, 5]}", ", goal_since: 2026-03-31")
+    changed.sync("2026-05-22T20:00:00")
+    assert shown(changed, "2026-05-22T21:00:00") == ("to 5", "between 2 and 5", "2 … 5")
+
+
+def test_a_number_that_stayed_is_shown_with_the_goal_of_its_day(changed: Any) -> None:
+    """From the day of the change on numbers are refused: the last good one keeps its goal."""
+    changed.goal("{from: 0, to: 40}", ", plausible: {at_most: 5}")
+    changed.sync("2026-03-06T20:00:00")
+    assert max(changed.latest()) == "2026-03-05"
+    assert shown(changed, "2026-03-06T21:00:00") == ("0 → 40", "0 → 20", "0 → 20")
 
 
 def test_changed_and_changed_back_before_a_run_is_no_change(changed: Any) -> None:
