@@ -1,6 +1,7 @@
 """What a plan computes and reads: inputs of formulas, associations, statements, rates."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as D
 from pathlib import Path
@@ -12,6 +13,7 @@ from okr_sync.config.models import (
     AggMetric,
     Aggregation,
     AnyMetric,
+    CheckIns,
     ConversionMetric,
     Cycle,
     Family,
@@ -19,13 +21,24 @@ from okr_sync.config.models import (
     Goal,
     GoalKind,
     KeyResult,
+    ManualMetric,
     Position,
     Project,
     SnapshotMetric,
     SqlMetric,
 )
 from okr_sync.config.where import Condition, Operator, Where
-from okr_sync.metrics.needs import QueriesNeed, QueryNeed, RecordsNeed, ReportsNeed
+from okr_sync.metrics.dependencies import datasets_read
+from okr_sync.metrics.needs import (
+    CheckInsNeed,
+    ExactWindowNeed,
+    Need,
+    QueriesNeed,
+    QueryNeed,
+    RecordsNeed,
+    ReportsNeed,
+    SeriesNeed,
+)
 from okr_sync.metrics.plan import make_plan, needs_of
 from okr_sync.metrics.spans import closing_day
 
@@ -177,3 +190,130 @@ def test_a_formula_closes_when_its_last_input_does(project: Project) -> None:
     }
     last = date(2026, 3, 31)
     assert ends == {"sessions": last, "leads": last + timedelta(45), "f": last + timedelta(45)}
+
+
+def test_records_are_read_with_every_field_that_any_key_result_binds(project: Project) -> None:
+    """Also with those of a metric that isn't planned today, which a mirror would lack tomorrow; rates
+    that are measured themselves are kept as numbers."""
+    by_owner = Where((Condition("contacts.owner", Operator.EQ, ("ada",)),))
+    rates = AggMetric(
+        name="rates",
+        dataset="files.rates",
+        family=Family.PIPELINE,
+        aggregation=Aggregation(agg="average", field="rate"),
+        time="published",
+    )
+    won = ConversionMetric(
+        name="won",
+        dataset="hubspot.deals",
+        family=Family.CONVERSION,
+        from_time="createdate",
+        to_time="won_at",
+        within=timedelta(days=9),
+    )
+    size = deals("size").model_copy(update={"aggregation": Aggregation(agg="sum", field="seats")})
+    metrics: list[AnyMetric] = [
+        deals("paid", PAID),
+        deals("owned", by_owner),
+        deals("pounds", currency="GBP"),
+        rates,
+        won,
+        size,
+        LEADS,
+        STAFF,
+        SESSIONS,
+    ]
+    bundle = bundle_of(project, metrics, *(metric.name for metric in metrics))
+    days = {"t/pounds": [TODAY], "t/leads": [TODAY]}
+    assert needs_of(bundle, make_plan(bundle, days, CALENDAR, NOW)) == (
+        RecordsNeed(
+            "files",
+            "rates",
+            frozenset({"date", "from", "to", "rate", "published"}),
+            frozenset({"date", "published"}),
+            frozenset({"rate"}),
+        ),
+        RecordsNeed(
+            "hubspot",
+            "contacts",
+            frozenset({"channel", "owner", "a", "b"}),
+            frozenset({"a", "b"}),
+        ),
+        RecordsNeed(
+            "hubspot",
+            "deals",
+            frozenset(
+                {"amount", "closedate", "deal_currency_code", "createdate", "won_at", "seats"}
+            ),
+            frozenset({"closedate", "createdate", "won_at"}),
+            frozenset({"amount", "seats"}),
+            frozenset({"contacts"}),
+        ),
+    )
+
+
+def test_reports_are_read_by_filter_and_window(project: Project) -> None:
+    """Daily series of a filter together, from the first day of any window to the last of any; what
+    can't be added once for each window, with what a rate rests on."""
+    mobile = Where((Condition("deviceCategory", Operator.EQ, ("mobile",)),))
+
+    def report(name: str, field: str, where: Where = EVERYTHING) -> AggMetric:
+        aggregation = Aggregation(agg="average", field=field)
+        return SESSIONS.model_copy(
+            update={"name": name, "aggregation": aggregation, "where": where}
+        )
+
+    metrics: list[AnyMetric] = [
+        SESSIONS,
+        report("engagement", "engagementRate"),
+        report("on_mobile", "sessions", mobile),
+        report("rate", "userKeyEventRate", mobile),
+        report("buyers", "purchaserRate", mobile),
+        report("users", "totalUsers"),
+    ]
+    bundle = bundle_of(project, metrics, *(metric.name for metric in metrics))
+    start, yesterday = date(2026, 1, 1), TODAY - timedelta(days=1)
+    days = {f"t/{metric.name}": [yesterday, TODAY] for metric in metrics} | {"t/users": [TODAY]}
+    (need,) = needs_of(bundle, make_plan(bundle, days, CALENDAR, NOW))
+    people = frozenset({"userKeyEventRate", "totalUsers", "purchaserRate", "activeUsers"})
+    assert need == ReportsNeed(
+        "web",
+        "report",
+        (
+            SeriesNeed(EVERYTHING, frozenset({"sessions", "engagedSessions"}), start, TODAY),
+            SeriesNeed(mobile, frozenset({"sessions"}), start, TODAY),
+        ),
+        (
+            ExactWindowNeed(mobile, people, start, yesterday),
+            ExactWindowNeed(mobile, people, start, TODAY),
+            ExactWindowNeed(EVERYTHING, frozenset({"totalUsers"}), start, TODAY),
+        ),
+    )
+
+
+def test_check_ins_are_read_from_their_files_if_the_project_names_them(project: Project) -> None:
+    """For all key results that take check-ins, planned or not; nothing else is said to read them."""
+    said = ManualMetric(name="t/said", family=Family.ENGAGEMENT, key_result_id="t/said")
+    more = ManualMetric(name="t/more", family=Family.ENGAGEMENT, key_result_id="t/more")
+    with_files = project.model_copy(update={"check_ins": CheckIns(dataset="files.said")})
+
+    def needs(of: Project, planned: str) -> tuple[Need, ...]:
+        found = bundle_of(of, [said, more, STAFF], "staff")
+        key_results = dict(found.key_results)
+        for name in ("t/said", "t/more"):
+            key_results[name] = found.key_results["t/staff"].model_copy(
+                update={"key_result_id": name, "metric": name, "check_in_every": timedelta(7)}
+            )
+        bundle = replace(found, key_results=key_results)
+        return needs_of(bundle, make_plan(bundle, {planned: [TODAY]}, CALENDAR, NOW))
+
+    (need,) = needs(with_files, "t/said")
+    assert isinstance(need, CheckInsNeed)
+    assert (need.source, need.dataset) == ("files", "said")
+    assert (set(need.key_results), need.others) == ({"t/said", "t/more"}, frozenset({"t/staff"}))
+    assert need.zone == ZoneInfo("America/New_York")
+    assert [type(one) for one in needs(with_files, "t/staff")] == [QueriesNeed]
+    assert needs(project, "t/said") == ()
+    assert datasets_read(with_files, said) == ("files.said",)
+    assert datasets_read(project, said) == ()
+    assert datasets_read(project, deals("paid")) == ("hubspot.deals",)

@@ -9,6 +9,7 @@ from okr_sync.metrics.report_fields import (
     basis,
     check_report_aggregation,
     is_daily,
+    is_exactly_additive,
     is_known,
     parts,
 )
@@ -115,6 +116,8 @@ def test_basis(metric: str, expected: str | None) -> None:
         ("average", "averageSessionDuration"),
         ("sum", "metricOfNextYear"),
         ("average", "metricOfNextYear"),
+        ("count_distinct", "metricOfNextYear"),
+        ("average", "customOf:next:year"),
     ],
 )
 def test_right_aggregations(agg: str, field: str) -> None:
@@ -122,28 +125,78 @@ def test_right_aggregations(agg: str, field: str) -> None:
     assert check_report_aggregation(agg, field) is None
 
 
+COUNTED = (
+    "report rows can't be counted: a row is a day, not a visit. "
+    "Name the metric that counts, such as `agg: sum, field: sessions`"
+)
+TOTAL = "`{}` is a total that adds up over days: write `agg: sum`"
+PEOPLE = (
+    "`{}` counts people, and one person may come on many days, so daily figures can't be added or "
+    "averaged: write `agg: count_distinct`"
+)
+RATE = (
+    "`{}` is a rate or an average, which can't be added: write `agg: average`, which gives the "
+    "pooled figure of the whole window"
+)
+UNKNOWN = (
+    "okr-sync doesn't know whether `{}` adds up over days, so it is only read over the whole "
+    "window: write `agg: sum` for a total or `agg: average` for a rate"
+)
+
+
 @pytest.mark.parametrize(
-    ("agg", "field", "remedy"),
+    ("agg", "field", "complaint"),
     [
-        ("count", None, "agg: sum, field: sessions"),
-        ("count", "sessions", "agg: sum, field: sessions"),
-        ("count_distinct", "sessions", "agg: sum"),
-        ("sum", "totalUsers", "agg: count_distinct"),
-        ("average", "activeUsers", "agg: count_distinct"),
-        ("max", "active7DayUsers", "agg: count_distinct"),
-        ("sum", "engagementRate", "agg: average"),
-        ("median", "bounceRate", "agg: average"),
-        ("max", "sessionKeyEventRate", "agg: average"),
-        ("sum", "conversions", "keyEvents"),
-        ("sum", "conversions:purchase", "keyEvents:purchase"),
-        ("average", "sessionConversionRate:purchase", "sessionKeyEventRate:purchase"),
-        ("average", "userConversionRate", "userKeyEventRate"),
-        ("sum", "Sessions", "sessions"),
-        ("median", "metricOfNextYear", "whole window"),
+        ("count", None, COUNTED),
+        ("count", "sessions", COUNTED),
+        ("sum", None, COUNTED),
+        ("count_distinct", "sessions", TOTAL),
+        ("p0", "sessions", TOTAL),
+        ("p100", "keyEvents:purchase", TOTAL),
+        ("sum", "totalUsers", PEOPLE),
+        ("average", "activeUsers", PEOPLE),
+        ("max", "active7DayUsers", PEOPLE),
+        ("sum", "engagementRate", RATE),
+        ("median", "bounceRate", RATE),
+        ("max", "sessionKeyEventRate", RATE),
+        ("sum", "conversions", "GA4 renamed `{}`: write `field: keyEvents`"),
+        ("sum", "conversions:buy:it", "GA4 renamed `{}`: write `field: keyEvents:buy:it`"),
+        (
+            "average",
+            "sessionConversionRate:purchase",
+            "GA4 renamed `{}`: write `field: sessionKeyEventRate:purchase`",
+        ),
+        ("average", "userConversionRate", "GA4 renamed `{}`: write `field: userKeyEventRate`"),
+        ("sum", "Sessions", "GA4 has no metric `{}`: write `field: sessions`"),
+        ("median", "metricOfNextYear", UNKNOWN),
+        ("median", "customOf:next_year", UNKNOWN),
     ],
 )
-def test_wrong_aggregations(agg: str, field: str | None, remedy: str) -> None:
+def test_wrong_aggregations(agg: str, field: str | None, complaint: str) -> None:
     """What would be a wrong number is refused, with what to write instead."""
-    complaint = check_report_aggregation(agg, field)
-    assert complaint is not None
-    assert remedy in complaint
+    assert check_report_aggregation(agg, field) == complaint.format(field)
+
+
+@pytest.mark.parametrize(
+    ("metric", "known"),
+    [
+        ("sessions", True),
+        ("keyEvents:buy:it", True),
+        ("keyEvents:", True),
+        ("sessions:purchase", False),
+        ("customOf:next_year", False),
+        ("customEvent", False),
+    ],
+)
+def test_what_is_known(metric: str, known: bool) -> None:
+    """Known names, and those with an event or a parameter behind a colon that GA4 has."""
+    assert is_known(metric) is known
+
+
+@pytest.mark.parametrize(
+    ("metric", "exactly"),
+    [("keyEvents", True), ("totalRevenue", True), ("sessions", False), ("totalUsers", False)],
+)
+def test_what_adds_up_to_the_digit(metric: str, exactly: bool) -> None:
+    """Events and money do; GA4 estimates sessions, for a day and a month apart; people never do."""
+    assert is_exactly_additive(metric) is exactly

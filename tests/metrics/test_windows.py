@@ -132,3 +132,11 @@ def test_before_its_cycle_a_key_result_has_no_window() -> None:
     day_before = date(2025, 12, 31)
     assert resolve_window(over, Q1, day_before, Calendar(NEW_YORK), LATER) is None
     assert resolve_window(Over(), Q1, day_before, Calendar(NEW_YORK), LATER) is None
+
+
+def test_at_the_instant_it_begins_a_cycle_has_no_window_yet() -> None:
+    """At midnight itself nothing has happened; a moment later there is a window."""
+    begins_at = local_midnight(Q1.start, NEW_YORK)
+    for now, is_there in ((begins_at, False), (begins_at + timedelta(microseconds=1), True)):
+        window = resolve_window(Over(), Q1, Q1.start, Calendar(NEW_YORK), now)
+        assert (window is not None) is is_there
