@@ -19,6 +19,7 @@ from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import Tell
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.reads import find_run
+from okr_sync.wording import counted
 
 DIGEST_JOB = "digest"
 _EVERY_SECONDS = 60
@@ -58,7 +59,7 @@ def _status_sensor(bundle: Bundle, tell: Tell) -> dg.SensorDefinition:
         now = clock.now()
         queued = queue_alerts(warehouse, brief(warehouse, bundle, now), tell, now)
         problems = send_due(warehouse, os.environ, now)
-        return dg.SkipReason(" ".join([f"{len(queued)} messages queued.", *problems]))
+        return dg.SkipReason(" ".join([f"{counted(len(queued), 'message')} queued.", *problems]))
 
     return tell_status_changes
 
@@ -68,7 +69,6 @@ def _run_failure_sensor(tell: Tell) -> dg.SensorDefinition:
         name="tell_failed_runs",
         minimum_interval_seconds=_EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        monitored_jobs=None,
         description="Tells that a run could not be finished, once until a run can.",
     )
     def tell_failed_runs(
@@ -84,9 +84,9 @@ def _run_failure_sensor(tell: Tell) -> dg.SensorDefinition:
             # Its key results are told of one by one, each to its owner.
             return dg.SkipReason("The run came to its end; some key results failed.")
         now = clock.now()
-        queue_failed_run(warehouse, tell, _why(context), run.run_id, now)
+        queued = queue_failed_run(warehouse, tell, _why(context), run.run_id, now)
         problems = send_due(warehouse, os.environ, now)
-        return dg.SkipReason(" ".join(["Told.", *problems]))
+        return dg.SkipReason(" ".join([f"{counted(len(queued), 'message')} queued.", *problems]))
 
     return tell_failed_runs
 

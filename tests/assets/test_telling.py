@@ -111,8 +111,8 @@ def needed(made: dg.Definitions) -> dict[str, Any]:
 
 def after_failure(
     company: Any, result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance, at: datetime
-) -> None:
-    """Let the run-failure sensor look at a failed run."""
+) -> str:
+    """Let the run-failure sensor look at a failed run; what it says."""
     made = definitions(company, at)
     with dg.build_run_status_sensor_context(
         sensor_name="tell_failed_runs",
@@ -121,7 +121,9 @@ def after_failure(
         dagster_run=result.dagster_run,
         resources=needed(made),
     ).for_run_failure() as context:
-        made.resolve_sensor_def("tell_failed_runs")(context)
+        found = made.resolve_sensor_def("tell_failed_runs")(context)
+    assert isinstance(found, dg.SkipReason)
+    return found.skip_message or ""
 
 
 def test_a_broken_key_result_reaches_its_owner_once_and_once_when_mended(
@@ -152,7 +154,8 @@ def test_a_broken_key_result_reaches_its_owner_once_and_once_when_mended(
 def test_a_run_that_could_not_be_finished_is_told_once_in_our_words(
     brand: Any, posts: tuple[list[Any], str]
 ) -> None:
-    """Our own errors are quoted; a stranger's text, which may hold anything, is not."""
+    """Our own errors are quoted; a stranger's text, which may hold anything, is not. A sensor that told
+    nobody doesn't say that it told."""
 
     def broken(error: Exception) -> dg.ExecuteInProcessResult:
         class Fails(Clock):
@@ -167,10 +170,12 @@ def test_a_run_that_could_not_be_finished_is_told_once_in_our_words(
     with dg.DagsterInstance.ephemeral() as instance:
         assert sync(brand, instance, NOW).success
         first = broken(WarehouseError("The disk is full. Free some space.", "detail"))
-        after_failure(brand, first, instance, NOW)
-        after_failure(
+        said = after_failure(brand, first, instance, NOW)
+        assert said == "1 message queued."
+        said = after_failure(
             brand, broken(KeyError("a stranger's text")), instance, NOW + timedelta(hours=1)
         )
+        assert said == "0 messages queued."
         look(brand, instance, NOW + timedelta(hours=1))
         at = NOW + timedelta(hours=2)
         assert sync(brand, instance, at).success
