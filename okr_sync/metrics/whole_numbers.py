@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, ColumnElement, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import truediv
 
 
 def whole_quotient(x: ColumnElement[Any], divisor: ColumnElement[Any] | int) -> ColumnElement[int]:
@@ -53,7 +54,10 @@ def _plain_rest(element: _Rest, compiler: SQLCompiler, **options: Any) -> str:
 
 @compiles(_WholeQuotient, "snowflake")
 def _snowflake_quotient(element: _WholeQuotient, compiler: SQLCompiler, **options: Any) -> str:
-    x, divisor = (compiler.process(each, **options) for each in element.clauses)
+    # Grouped for a divisor that is itself a sum; within MOD and DIV commas do that.
+    x, divisor = (
+        compiler.process(each.self_group(against=truediv), **options) for each in element.clauses
+    )
     return f"CAST(({x} - MOD({x}, {divisor})) / {divisor} AS BIGINT)"
 
 

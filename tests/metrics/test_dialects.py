@@ -13,7 +13,7 @@ from typing import Any
 
 import fakesnow
 import pytest
-from sqlalchemy import Connection, Executable, create_engine, event, insert
+from sqlalchemy import Connection, Executable, create_engine, event, insert, literal, select
 from sqlalchemy.dialects import registry
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -32,6 +32,7 @@ from okr_sync.config.models import (
 from okr_sync.config.where import Condition, Operator, Where
 from okr_sync.metrics.evaluate_records import Question, evaluate_records
 from okr_sync.metrics.evaluate_reports import evaluate_reports
+from okr_sync.metrics.whole_numbers import rest, whole_quotient
 from okr_sync.warehouse.mirror import FieldType, column_name, record_table
 from okr_sync.warehouse.record_values import parse_value
 from okr_sync.warehouse.tables import metadata
@@ -203,6 +204,16 @@ def test_snowflake_gives_the_same_numbers(
         found[connection.dialect.name] = answers
     assert len(found["sqlite"]) == 2 * len(metrics())
     assert found["snowflake"] == found["sqlite"]
+
+
+def test_a_division_by_what_is_computed_is_the_same_everywhere(
+    snowflake: Connection, sqlite: Connection
+) -> None:
+    """Both parts may be sums and differences: 23 goes 3 times into 10 - 3, and 2 are left."""
+    x, divisor = literal(20) + literal(3), literal(10) - literal(3)
+    statement = select(whole_quotient(x, divisor), rest(x, divisor), whole_quotient(-x, divisor))
+    for connection in (sqlite, snowflake):
+        assert connection.execute(statement).one() == (3, 2, -3)
 
 
 def test_every_statement_compiles_for_bigquery(
