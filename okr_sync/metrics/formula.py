@@ -10,6 +10,7 @@ for (config) or what a missing input means (evaluate_formulas).
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
@@ -78,9 +79,9 @@ def parse_formula(text: str) -> Formula:
 # --- the tree: sums and products have any number of parts, so depth is what parentheses make it --
 
 
-class _Node:
-    def value(self, values: Mapping[str, Fraction]) -> _Number:
-        raise NotImplementedError
+class _Node(ABC):
+    @abstractmethod
+    def value(self, values: Mapping[str, Fraction]) -> _Number: ...
 
 
 @dataclass(frozen=True)
