@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 _INTEGER = re.compile(r"[0-9]{1,9}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PERCENT = ("%", "percent", "per cent")
 
 
 def parse_day(text: str) -> date:
@@ -181,9 +182,11 @@ class Fields:
         return None
 
     def unit(self) -> str | None:
-        """The free text of `unit`, which a column of 40 characters has to hold."""
+        """The free text of `unit`, which a column of 40 characters has to hold; `%` is `percent`."""
 
         def parse(text: str) -> str:
+            if text.casefold() in _PERCENT:
+                return "percent"
             if len(text) <= 40:
                 return text
             raise BadValue("too-long", "`unit` is too long.", "Use at most 40 characters.")

@@ -32,7 +32,6 @@ from okr_sync.config.window_rules import check_window
 from okr_sync.config.wording import listed, quoted
 from okr_sync.config.yaml_reader import ListNode, Node, ScalarNode
 
-_PERCENT = ("percent", "%")
 _TIME_UNITS = ("minutes", "hours", "weeks", "months", "min", "h", "w", "hour", "week", "month")
 _RATES = frozenset(
     ("engagementRate", "bounceRate", "sessionKeyEventRate", "userKeyEventRate", "purchaserRate",
@@ -117,7 +116,7 @@ def _check_share(
             f"{what} lies between 0% and 100%, so it never reaches {quoted(text)}.",
             fix,
         )
-    elif unit in _PERCENT and "%" not in text:
+    elif unit == "percent" and "%" not in text:
         findings.warn(
             position,
             "percent-sign",

@@ -59,7 +59,9 @@ COMMON: Final = (
     Key("family", word(*Family), "The group that it belongs to.", default="by source"),
     Key("min_n", _whole(1, 1_000_000_000), "With fewer records there is no score."),
     Key("empty", {"enum": [None, "null", "zero"]}, "What no records mean: no value, or 0."),
-    Key("unit", {"type": "string", "maxLength": 40}, "`percent`, a currency, or any word."),
+    Key(
+        "unit", {"type": "string", "maxLength": 40}, "`percent` (or `%`), a currency, or any word."
+    ),
     Key("owner", TEXT, "Who answers for it."),
     Key("tags", TEXTS, "Words to find it by."),
     Key(

@@ -47,6 +47,19 @@ def test_everything_that_a_key_result_can_say(inspect: InspectProject) -> None:
     assert str(found.defined_at) == "okrs.yaml:7:14"
 
 
+@pytest.mark.parametrize("unit", ["'%'", "Percent", "per cent"])
+@pytest.mark.parametrize("of", ["key result", "metric"])
+def test_percent_may_be_written_in_several_ways(
+    inspect: InspectProject, unit: str, of: str
+) -> None:
+    """The unit decides how every number is shown and read, so its sign must not be just any word."""
+    metric = "{agg: sum, field: sessions, from: web.report"
+    own = f"unit: {unit}"
+    body = f"{metric}}}, {own}" if of == "key result" else f"{metric}, {own}}}"
+    found = key_result(inspect, f"metric: {body}, goal: {{from: 18%, to: 27%}}")
+    assert found.unit == "percent"
+
+
 @pytest.mark.parametrize(
     ("text", "goal"),
     [
