@@ -42,20 +42,20 @@ def test_the_dockerfile_is_clean() -> None:
     assert (found.returncode, found.stdout) == (0, "")
 
 
-def test_the_image_holds_what_the_dockerfile_copies() -> None:
-    """What is copied into the image is there, and .dockerignore lets it through."""
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-kubernetes.lock"])
+def test_the_image_holds_what_the_dockerfile_copies(lock: str) -> None:
+    """What is copied into the image is there, and .dockerignore lets it and little else through."""
     root = DEPLOY.parent
-    let_in = {
-        line.removeprefix("!").strip()
-        for line in (root / ".dockerignore").read_text(encoding="utf-8").splitlines()
-        if line.startswith("!")
-    }
+    text = (root / ".dockerignore").read_text(encoding="utf-8")
+    rules = [line.strip() for line in text.splitlines() if line.strip() and line[0] != "#"]
+    assert rules[0] == "*"  # nothing but what the rules after it name
+    let_in = {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
     copied: list[str] = []
     for line in (DEPLOY / "Dockerfile").read_text(encoding="utf-8").splitlines():
         words = [word for word in line.split() if not word.startswith("--")]
         if words[:1] == ["COPY"] and "--from=build" not in line:
-            copied += [word.replace("${REQUIREMENTS}", "requirements.lock") for word in words[1:-1]]
-    assert copied
+            copied += [word.replace("${REQUIREMENTS}", lock) for word in words[1:-1]]
+    assert lock in copied
     for name in copied:
         assert (root / name).exists(), name
         assert name in let_in, name
