@@ -3,8 +3,12 @@
 A plugin of the whole test suite (tests/conftest.py registers it). Every credential that the tests use
 holds one of WORDS. Searched are, after each test: what it printed and logged; what its commands and
 child processes answered; the errors that it expected, with their causes; Dagster's events; the files
-below its folder (SQLite's rows, Dagster's storage, pages, logs, JSON); and every row of its
-PostgreSQL databases before they are dropped. What is found fails the test and says where it was.
+below its folder and in its state folder (SQLite's rows, Dagster's storage, pages, logs, JSON); and every
+row of its PostgreSQL databases before they are dropped. What is found fails the test and says where it
+was.
+
+Not searched are folders that the tests of a module share, the folders in memory of tests/crash and
+tests/faults, and what a test reads from a child process itself (`process.stdout`).
 
 A test whose subject is a secret in a file or the command that hands one out says so:
 `@pytest.mark.secret_in("files")`, or "output".
@@ -36,7 +40,13 @@ WORDS = (
     "eyJ0eXAiOiAiSldU",  # the beginning of every bearer token for GA4 ({"typ": "JWT)
     "PRIVATE KEY-----",
 )
+KEY_FILE = "key.json"
+"""The only name under which a test may keep a service account's key in its folder."""
+
 _BYTES = tuple(word.encode() for word in WORDS)
+
+_FOLDERS = ("tmp_path", "own_state", "session_state")
+"""The fixtures that give the folders in which a test's runs write."""
 
 
 def found_in(text: str | bytes) -> list[str]:
@@ -166,11 +176,10 @@ class CanaryWatch:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
-        """Remember the test's folder, which its fixtures' end may hide."""
+        """Remember the test's folders, which its fixtures' end may hide."""
         self._hear_dagster(self._patch)
-        folder = getattr(item, "funcargs", {}).get("tmp_path")
-        if folder is not None:
-            self._folders.add(folder)
+        fixtures = getattr(item, "funcargs", {})
+        self._folders |= {fixtures[name] for name in _FOLDERS if name in fixtures}
         yield
         self._hear_dagster(self._patch)
 
@@ -201,7 +210,8 @@ class CanaryWatch:
         for folder in self._folders:
             for path in _files(folder):
                 content = path.read_bytes()
-                if b'"type": "service_account"' not in content[:100]:  # a key's own file
+                is_key = path.name == KEY_FILE and b'"type": "service_account"' in content[:100]
+                if not is_key:
                     self.look(f"file {path.relative_to(folder)}", content)
         self._folders.clear()
         written = self.found()

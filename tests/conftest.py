@@ -82,11 +82,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 # --- what runs on this machine share -----------------------------------------------------------------
 
 
+@pytest.fixture(scope="session", autouse=True)
+def session_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The state folder of what tests share: no fixture, however wide its scope, uses the user's own."""
+    folder = tmp_path_factory.getbasetemp() / "state" / "session"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STATE_VARIABLE, str(folder))
+        yield folder
+
+
 @pytest.fixture(autouse=True)
-def own_state(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def own_state(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A test's runs share the limits of an account with each other and with nobody else."""
     folder = tmp_path_factory.getbasetemp() / "state" / uuid.uuid4().hex
     monkeypatch.setenv(STATE_VARIABLE, str(folder))
+    return folder
 
 
 # --- warehouses: every test that asks for `warehouse_url` or `warehouse` runs on both engines -----

@@ -9,6 +9,7 @@ import pytest
 
 CONFTEST = """
 import importlib.util
+import pytest
 
 spec = importlib.util.spec_from_file_location("canary", {path!r})
 canary = importlib.util.module_from_spec(spec)
@@ -17,6 +18,11 @@ spec.loader.exec_module(canary)
 
 def pytest_configure(config):
     config.pluginmanager.register(canary.CanaryWatch(), "canary")
+
+
+@pytest.fixture
+def own_state(tmp_path_factory):
+    return tmp_path_factory.getbasetemp() / "state" / "of-the-test"
 """
 
 LEAKS = """
@@ -89,6 +95,26 @@ def test_in_a_row(tmp_path):
     connection.close()
 
 
+KEY = '{"type": "service_account", "private_key": "' + SECRET + '"}'
+
+
+def test_in_a_key_s_own_file(tmp_path):
+    (tmp_path / "key.json").write_text(KEY)
+
+
+def test_in_a_key_in_another_file(tmp_path):
+    (tmp_path / "report.json").write_text(KEY)
+
+
+def test_in_another_file_of_a_key_s_name(tmp_path):
+    (tmp_path / "key.json").write_text(SECRET)
+
+
+def test_in_the_state_folder(own_state):
+    own_state.mkdir(parents=True)
+    (own_state / "limits").write_text(SECRET)
+
+
 def test_in_an_event_of_dagster():
     @dg.asset
     def leaky():
@@ -116,7 +142,7 @@ def test_allowed_in_files_and_printed(tmp_path):
     print(SECRET)
 """
 
-CLEAN = {"test_clean", "test_allowed_in_files"}
+CLEAN = {"test_clean", "test_allowed_in_files", "test_in_a_key_s_own_file"}
 
 
 @pytest.mark.secret_in("files")

@@ -498,7 +498,7 @@ def test_another_property(sandbox: Ga4Sandbox, store: Warehouse, transport: str)
 def test_a_token_that_is_refused(sandbox: Ga4Sandbox, store: Warehouse, tmp_path: Path) -> None:
     """A service account of somebody else is refused in words, without a retry that helps nobody."""
     with Ga4Sandbox(settings()) as other:
-        key_file = other.service_account_file(tmp_path / "other.json")
+        key_file = other.service_account_file(tmp_path / "key.json")
     source = Ga4Source(name="web", property="123456789", credentials_env="WEB_KEY")
     environ = {"OKR_SYNC_GA4_ENDPOINT": sandbox.rest_url, "WEB_KEY": str(key_file)}
     connector = Ga4Connector(source, environ, QUICK)
