@@ -153,7 +153,8 @@ def same_shape() -> Callable[[Any, Any], None]:
                 check(ours[key], theirs[key], f"{path}.{key}")
         elif isinstance(theirs, list):
             assert isinstance(ours, list), path
-            if ours and theirs:
+            if theirs:
+                assert ours, f"{path} is empty, and theirs is not"
                 check(ours[0], theirs[0], path + "[]")
         elif theirs is not None and ours is not None:
             # JSON has one kind of number: 0 and 0.0 are alike.
