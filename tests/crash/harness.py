@@ -19,6 +19,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -146,6 +147,7 @@ def _settled(row: dict[str, Any]) -> dict[str, str]:
 
 
 def definition(name: str, target: str = "0.27") -> KeyResultRow:
+    """A key result as its definition is stored; a target may differ from run to run."""
     return KeyResultRow(
         key_result_id=name,
         objective_id="growth/pipeline",
@@ -170,6 +172,7 @@ def definition(name: str, target: str = "0.27") -> KeyResultRow:
 
 
 def agreed(name: str, target: str) -> AgreedGoal:
+    """The goal of a key result, agreed from the first day of its cycle on."""
     return AgreedGoal(
         key_result_id=name,
         cycle_start=date(2026, 10, 1),
@@ -204,12 +207,14 @@ def observation(name: str, day: date, value: int) -> KeyResultObservation:
 
 
 def metric(day: date, value: int) -> MetricObservation:
+    """What a metric was on a day."""
     at = datetime(day.year, day.month, day.day, tzinfo=UTC)
     window = Window(day, day + timedelta(days=1), at, at + timedelta(days=1))
     return MetricObservation("leads", day, window, Measurement(Decimal(value)))
 
 
 def days(first: int, last: int) -> list[date]:
+    """The days of September 2026 and after, counted from the first as 0, both ends included."""
     return [date(2026, 9, 1) + timedelta(days=n) for n in range(first, last + 1)]
 
 
@@ -252,6 +257,7 @@ def run_of(
 
 
 def first_numbers(url: str) -> None:
+    """What most trials begin with: three days of three key results, each day 1."""
     warehouse = open_warehouse(url)
     known = [observation(name, day, 1) for name in IDS for day in days(1, 3)]
     run_of(warehouse, [known], [metric(day, 1) for day in days(1, 3)], [])
@@ -269,6 +275,7 @@ def second_numbers() -> tuple[list[KeyResultObservation], list[MetricObservation
 
 
 def do_publish(url: str) -> None:
+    """One publish with every kind of change: see second_numbers."""
     warehouse = open_warehouse(url)
     observations, metrics = second_numbers()
     failures = [KeyResultFailure(IDS[2], "refused")]
@@ -317,6 +324,7 @@ def do_split_publish(url: str) -> None:
 
 
 def history_row(one: KeyResultObservation) -> dict[str, Any]:
+    """An observation as a row of key_result_history."""
     measured = ("value", "numerator", "denominator", "sample_size")
     row = {name: getattr(one.measurement, name) for name in measured}
     columns = {column.name for column in key_result_history.columns}
@@ -324,6 +332,7 @@ def history_row(one: KeyResultObservation) -> dict[str, Any]:
 
 
 def do_backfill(url: str) -> None:
+    """Fifteen days of each key result, published one key result after the other."""
     warehouse = open_warehouse(url)
     parts = [[observation(name, day, day.day) for day in days(0, 14)] for name in IDS]
     run_of(warehouse, parts, [metric(day, 7) for day in days(0, 14)], [], "backfill")
@@ -331,6 +340,7 @@ def do_backfill(url: str) -> None:
 
 
 def do_override(url: str) -> None:
+    """Somebody says another value for seven days."""
     warehouse = open_warehouse(url)
     add_override(
         warehouse,
@@ -346,6 +356,7 @@ def do_override(url: str) -> None:
 
 
 def do_check_in(url: str) -> None:
+    """Somebody says a number for a day."""
     warehouse = open_warehouse(url)
     said = Said(IDS[0], days(3, 3)[0], Decimal(9), 7, "two pilots signed", "ana")
     add_check_in(warehouse, said, NOW)
@@ -360,6 +371,7 @@ def do_rename(url: str) -> None:
 
 
 def do_migrate(url: str) -> None:
+    """Bring the tables to the newest version."""
     open_warehouse(url).close()
 
 
@@ -406,6 +418,7 @@ def released_0001(url: str) -> None:
 
 
 def do_sync(url: str) -> None:
+    """The whole command for one day, pulls included."""
     from okr_sync.commands.sync import run_sync
 
     os.environ["OKR_SYNC_WAREHOUSE"] = url
@@ -415,6 +428,7 @@ def do_sync(url: str) -> None:
 
 
 def do_sync_backfill(url: str) -> None:
+    """The whole command for twenty days, pulls included."""
     from okr_sync.commands.sync import run_sync
 
     os.environ["OKR_SYNC_WAREHOUSE"] = url
@@ -519,6 +533,8 @@ def in_child(work: Callable[[], None], kill_after: float | None = None) -> int:
             work()
             status = 0
         finally:
+            if status != 0:
+                traceback.print_exc()
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)

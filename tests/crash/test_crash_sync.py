@@ -34,4 +34,5 @@ def test_a_sync_that_is_killed(
         usual = 12 if server else "kinds"
     found = trials(scenario, boundaries="all" if every_boundary else usual, instants=2)
     assert found["problems"] == []
+    assert found["killed_at_instants"] == 2
     assert usual != "kinds" or found["kinds_died_at"] == found["kinds"]
