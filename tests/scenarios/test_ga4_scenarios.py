@@ -7,10 +7,12 @@ test_ga4_quality.
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connectors.shared_state import STATE_VARIABLE
 from okr_sync.commands.check_live import live_problems
 from okr_sync.config.loader import load_project
 
@@ -173,7 +175,14 @@ def test_a_failure_that_passes(firm: MakeFirm, transport: str, fault: str) -> No
         ("ga4.429_tokens_hour", "hour"),
     ],
 )
-def test_a_failure_that_stays(firm: MakeFirm, transport: str, fault: str, words: str) -> None:
+def test_a_failure_that_stays(
+    firm: MakeFirm,
+    transport: str,
+    fault: str,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Scenarios 9, 10 and 25 of GA4: the last good value stays, the error says what to do, nothing is
     tried again and again, and a later run has the new number."""
     made = firm(transport=transport)
@@ -186,3 +195,8 @@ def test_a_failure_that_stays(firm: MakeFirm, transport: str, fault: str, words:
     row = made.row(SESSIONS)
     assert (row.value, row.freshness) == (37, "failed")
     assert words in (row.error or "")
+    made.faults.switch_off()
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "later"))  # when the quotas are full again
+    assert made.sync(day="2026-03-05")
+    row = made.row(SESSIONS)
+    assert (row.value, row.freshness, row.error) == (52, "fresh", None)
