@@ -76,12 +76,14 @@ def _schedule(bundle: Bundle, clock: Clock) -> dg.ScheduleDefinition:
         if today < first_day:
             yield dg.SkipReason(f"No cycle has begun: the first begins on {first_day}.")
             return
-        missed = missed_days(bundle, today)
+        # Asked for once a day, however many ticks find days missing: Dagster itself compares the keys of
+        # one tick only.
+        once = f"catch-up before {today}"
+        missed = None if _was_asked(context.instance, once) else missed_days(bundle, today)
         if missed is not None:
             first, last = missed
             yield dg.RunRequest(
-                # The same days are asked for once, however many ticks find them missing.
-                run_key=f"catch-up {first} {last} before {today}",
+                run_key=once,
                 tags={RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()},
             )
         going_on = _unfinished(context.instance, today, now)
@@ -99,6 +101,12 @@ def _schedule(bundle: Bundle, clock: Clock) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Keeps the key results up to date, and catches up after downtime.",
     )
+
+
+def _was_asked(instance: dg.DagsterInstance, run_key: str) -> bool:
+    """Whether a sync of this key is known, however it stands."""
+    asked = dg.RunsFilter(job_name=SYNC_JOB, tags={"dagster/run_key": run_key})
+    return bool(instance.get_run_records(asked, limit=1))
 
 
 def _unfinished(instance: dg.DagsterInstance, day: date, now: datetime) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,7 +11,7 @@ import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from assets.automation import SCHEDULE
-from assets.keys import RANGE_END_TAG, RANGE_START_TAG, SYNC_JOB
+from assets.keys import RANGE_END_TAG, RANGE_START_TAG, SYNC_JOB, TRIGGER_TAG
 from assets.resources import Clock
 from connectors.sandbox.serve import Sandbox
 from okr_sync.config.loader import load_project
@@ -22,6 +23,13 @@ from okr_sync.sync.observe import calendar_of, longest_pause
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
     """An instance of Dagster with storage of its own: a tick may ask it for the runs there are."""
     with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as found:
+        yield found
+
+
+@pytest.fixture
+def own_instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance whose runs no other test sees."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as found:
         yield found
 
 
@@ -51,11 +59,23 @@ def tick(company: Any, at: str, instance: dg.DagsterInstance, now: str | None = 
     return repository.get_schedule_def(SCHEDULE).evaluate_tick(context)
 
 
-def sync(company: Any, day: str, at: str, instance: dg.DagsterInstance) -> None:
-    """A run of everything as of a day, at an instant."""
+def sync(
+    company: Any, day: str, at: str, instance: dg.DagsterInstance, trigger: str | None = None
+) -> None:
+    """A run of everything as of a day, at an instant; by Dagster, or by a command's `trigger`."""
     resources = {"clock": Clock(datetime.fromisoformat(at))}
     job = build_definitions(company.project, resources).resolve_job_def(SYNC_JOB)
-    assert job.execute_in_process(instance=instance, partition_key=day).success
+    tags = {} if trigger is None else {TRIGGER_TAG: trigger}
+    assert job.execute_in_process(instance=instance, partition_key=day, tags=tags).success
+
+
+def days_caught_up(found: Any) -> list[tuple[str, str]]:
+    """First and last day of each run over missed days that a tick asks for."""
+    return [
+        (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG])
+        for request in found.run_requests
+        if RANGE_START_TAG in request.tags
+    ]
 
 
 def scheduled(company: Any, cron: str) -> None:
@@ -159,6 +179,54 @@ def test_catching_up_is_bounded(
     catching_up, _ = tick(company, "2026-03-10T14:00:00+00:00", instance).run_requests
     days = (catching_up.tags[RANGE_START_TAG], catching_up.tags[RANGE_END_TAG])
     assert days == ("2026-02-07", "2026-03-09")
+
+
+def test_todays_number_does_not_hide_missed_days(
+    company: Any,
+    sandbox: Sandbox,
+    sqlite_url: str,
+    monkeypatch: Any,
+    own_instance: dg.DagsterInstance,
+) -> None:
+    """Whatever else ran today, and if the run over the missed days failed, they are still missing.
+
+    They are asked for once a day, not at every tick, until they have numbers.
+    """
+    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", sqlite_url)
+    missed = [("2026-03-03", "2026-03-09")]
+    sync(company, "2026-03-03", "2026-03-03T16:00:00+00:00", own_instance)
+    sync(company, "2026-03-10", "2026-03-10T13:10:00+00:00", own_instance, "manual")
+    first = tick(company, "2026-03-10T14:00:00+00:00", own_instance)
+    assert days_caught_up(first) == missed
+    job = build_definitions(company.project).resolve_job_def(SYNC_JOB)
+    tags = {**first.run_requests[0].tags, "dagster/run_key": first.run_requests[0].run_key}
+    own_instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE, tags=tags)
+    later = tick(company, "2026-03-10T15:00:00+00:00", own_instance)
+    assert [request.partition_key for request in later.run_requests] == ["2026-03-10"]
+    assert days_caught_up(tick(company, "2026-03-11T14:00:00+00:00", own_instance)) == missed
+
+
+def test_downtime_over_a_quarters_end_is_caught_up(
+    company: Any, sandbox: Sandbox, sqlite_url: str, monkeypatch: Any, instance: dg.DagsterInstance
+) -> None:
+    """A quarter's last days are measured when the next one has begun; days of no quarter are not."""
+    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", sqlite_url)
+    sync(company, "2026-03-29", "2026-03-29T16:00:00+00:00", instance)
+    found = tick(company, "2026-04-03T14:00:00+00:00", instance)
+    assert days_caught_up(found) == [("2026-03-29", "2026-03-31")]
+
+
+def test_days_before_dagster_ran_the_project_are_not_missed(
+    company: Any, sandbox: Sandbox, sqlite_url: str, monkeypatch: Any, instance: dg.DagsterInstance
+) -> None:
+    """Who synced on Sundays by hand and then starts Dagster gets no run that nobody asked for."""
+    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", sqlite_url)
+    sync(company, "2026-03-01", "2026-03-01T16:00:00+00:00", instance, "manual")
+    sync(company, "2026-03-08", "2026-03-08T16:00:00+00:00", instance, "backfill")
+    assert not days_caught_up(tick(company, "2026-03-10T14:00:00+00:00", instance))
+    sync(company, "2026-03-10", "2026-03-10T14:00:00+00:00", instance)
+    found = tick(company, "2026-03-12T14:00:00+00:00", instance)
+    assert days_caught_up(found) == [("2026-03-10", "2026-03-11")]
 
 
 def test_days_without_a_tick_are_not_missed(
