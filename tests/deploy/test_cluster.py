@@ -49,6 +49,11 @@ mutation Launch($params: ExecutionParams!) {
 }
 """
 _RUNS = "query { runsOrError { ... on Runs { results { runId status tags { key value } } } } }"
+_LIMIT = """
+mutation Limit($pool: String!, $runs: Int!) {
+  setConcurrencyLimit(concurrencyKey: $pool, limit: $runs)
+}
+"""
 _REPOSITORIES = """
 query { repositoriesOrError { ... on RepositoryConnection {
   nodes { name location { name } jobs { name } } } } }
@@ -62,15 +67,22 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
-    """What the condition gives as soon as that is something; fails with `what` after a while."""
-    ends_at = time.monotonic() + seconds
+PATIENCE = 300.0
+"""Seconds for whatever is waited for. Starting a run is most of it: about 5 s of a processor for the
+worker alone, one after the other, and as much again for what watches the queue."""
+
+
+def wait_until(
+    condition: Callable[[], Any], what: str, seen: Callable[[], str] = lambda: ""
+) -> Any:
+    """What the condition gives as soon as that is something; fails with `what` and what is `seen`."""
+    ends_at = time.monotonic() + PATIENCE
     while time.monotonic() < ends_at:
         found = condition()
         if found:
             return found
-        time.sleep(0.2)
-    raise AssertionError(f"waited in vain for: {what}")
+        time.sleep(0.5)
+    raise AssertionError(f"waited in vain for: {what}\n{seen()}")
 
 
 @dataclass
@@ -134,6 +146,18 @@ class Cluster:
             run["runId"]: (run["status"], {tag["key"]: tag["value"] for tag in run["tags"]})
             for run in (found["runsOrError"]["results"] if found else [])
         }
+
+    def wait_until(self, condition: Callable[[], Any], what: str) -> Any:
+        """The same as without a cluster; a failure says how each run stands and the logs' ends."""
+        return wait_until(condition, what, self.seen)
+
+    def seen(self) -> str:
+        """Every run's status, and the last lines that each service has written."""
+        lines = [f"{run}: {status} {tags}" for run, (status, tags) in self.runs().items()]
+        for name in self.services:
+            log = (self.folder.parent / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+            lines += [f"--- {name}", *log.splitlines()[-30:]]
+        return "\n".join(lines)
 
     def run_workers(self) -> list[int]:
         """The process ids of the runs at work: children of the code server that execute one."""
@@ -255,7 +279,7 @@ def cluster(
                 )
             if name == "code":
                 _wait_for_port(code_port)
-        wait_until(made.repository, "the web server to know the project")
+        made.wait_until(made.repository, "the web server to know the project")
         yield made
     finally:
         made.stop()
@@ -310,7 +334,11 @@ def test_run_workers_share_a_warehouse_and_one_is_killed(
     again by themselves; the numbers are those of one process that did one day after the other.
     """
     first = cluster.launch(SYNC_JOB, **{PARTITION: FIRST})
-    wait_until(lambda: cluster.runs()[first][0] == "SUCCESS", "the first run to succeed")
+    cluster.wait_until(lambda: cluster.runs()[first][0] == "SUCCESS", "the first run to succeed")
+    for pool in ("hubspot", "web"):
+        # All four begin at once: a publish waits for a lock for a minute, and one start after the other
+        # takes as long on a busy machine.
+        assert cluster.ask(_LIMIT, pool=pool, runs=len(DAYS)) == {"setConcurrencyLimit": True}
     with psycopg.connect(cluster.warehouse_url) as holder:
         holder.execute("LOCK TABLE key_result_history IN EXCLUSIVE MODE")
         launched = [cluster.launch(SYNC_JOB, **{PARTITION: day}) for day in DAYS]
@@ -324,16 +352,16 @@ def test_run_workers_share_a_warehouse_and_one_is_killed(
                 )
                 return bool(running == len(DAYS) and held >= 1)
 
-            wait_until(all_at_work, "four runs at work, the first of them at its publish")
+            cluster.wait_until(all_at_work, "four runs at work, the first of them at its publish")
         workers = cluster.run_workers()
         assert len(workers) == len(DAYS)
         os.kill(workers[0], signal.SIGKILL)
-        wait_until(
+        cluster.wait_until(
             lambda: [status for status, _ in cluster.runs().values()].count("FAILURE") == 1,
             "the killed run to be told as failed",
         )
     over = {"SUCCESS", "FAILURE"}
-    wait_until(
+    cluster.wait_until(
         lambda: len(runs := cluster.runs()) == 6 and all(s in over for s, _ in runs.values()),
         "every run to end, with one more for the killed one",
     )

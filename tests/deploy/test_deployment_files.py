@@ -139,6 +139,24 @@ def test_dagster_takes_what_the_chart_is_told() -> None:
     assert taken.success, taken.errors
 
 
+def test_a_run_that_is_gone_gives_its_places_back() -> None:
+    """Wherever pools are limited, Dagster frees what killed runs held, and ends runs that never end.
+
+    Without the first, two killed or cancelled pulls keep every later run from their source for ever;
+    without the second, a machine that stopped leaves runs that hold the queue's places.
+    """
+    starter = (files("okr_sync.templates") / "dagster.yaml").read_text(encoding="utf-8")
+    for settings in (read("dagster.yaml"), yaml.safe_load(starter)):
+        assert settings["concurrency"]["pools"]["default_limit"]
+        monitoring = settings["run_monitoring"]
+        assert monitoring["enabled"]
+        assert monitoring["free_slots_after_run_end_seconds"] > 0
+        assert monitoring["max_runtime_seconds"] > 0
+    told = read("kubernetes/values.yaml")["dagsterDaemon"]["runMonitoring"]
+    assert told["enabled"]
+    assert told["freeSlotsAfterRunEndSeconds"] > 0 and told["maxRuntimeSeconds"] > 0
+
+
 def test_the_chart_is_of_the_locked_version() -> None:
     """The chart and Dagster belong together: the version to install is the one that is locked."""
     text = (DEPLOY / "kubernetes" / "values.yaml").read_text(encoding="utf-8")
