@@ -1,11 +1,14 @@
 """Fixtures that several folders of tests share."""
 
 import importlib.util
+import json
 import shutil
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -261,3 +264,27 @@ def sandbox(company: Company, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandb
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("DAGSTER_HOME", raising=False)
         yield running
+
+
+# --- people who are told ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def posts(canary: str) -> Iterator[tuple[list[Any], str]]:
+    """What a webhook was sent, and its address for Apprise."""
+    found: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            found.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield found, f"json://127.0.0.1:{server.server_address[1]}/{canary}"
+    server.shutdown()
+    server.server_close()

@@ -24,7 +24,7 @@ from okr_sync.wording import counted
 
 
 def run_digest(folder: Path, teams: Sequence[str], *, only_print: bool, as_json: bool) -> int:
-    """Print the digests, or send each to its team's channel; 1 if one could not be sent."""
+    """Print the digests, or send them and all that is due; 1 if a message has not arrived yet."""
     now = datetime.now(UTC)
     with opened(folder, migrate=not only_print) as (bundle, warehouse):
         briefing = brief(warehouse, bundle, now)
@@ -42,12 +42,15 @@ def run_digest(folder: Path, teams: Sequence[str], *, only_print: bool, as_json:
         from connectors.telling import send_due
 
         queued = queue_digests(warehouse, briefing, tell, now, {one.team for one in found})
-        problems = send_due(warehouse, os.environ, now)
-        left = len(waiting(warehouse))
-    click.echo(f"{counted(len(queued), 'digest')} queued, {counted(left, 'message')} waiting.")
-    for problem in problems:
-        click.echo(problem, err=True)
-    return 1 if problems else 0
+        while any(message.due_at <= now for message in waiting(warehouse)):
+            # A round sends some; what it could not send is due later.
+            send_due(warehouse, os.environ, now)
+        left = waiting(warehouse)
+    click.echo(f"{counted(len(queued), 'digest')} queued, {counted(len(left), 'message')} waiting.")
+    for message in left:
+        why = message.error or "Somebody else is sending it just now."
+        click.echo(f"{message.title}: {why}", err=True)
+    return 1 if left else 0
 
 
 def _chosen(briefing: Briefing, teams: Sequence[str]) -> list[Digest]:

@@ -1,10 +1,7 @@
 """Telling people from Dagster: real runs that fail and are mended, the sensors, and the digest's schedule."""
 
 import json
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import dagster as dg
@@ -42,27 +39,6 @@ objectives:
 """
 GOOD = "key_result,day,value,confidence,note,author\nbrand/markets,2026-02-01,5,7,,ana\n"
 BAD = GOOD + "brand/markets,2026-02-02,many,7,,ana\n"
-
-
-@pytest.fixture
-def posts(canary: str) -> Iterator[tuple[list[Any], str]]:
-    """What a webhook was sent, and its address for Apprise."""
-    found: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            found.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield found, f"json://127.0.0.1:{server.server_address[1]}/{canary}"
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from connectors.telling import AT_A_TIME
 from okr_sync.briefing.digest import digests, queue_digests
 from okr_sync.briefing.facts import brief
 from okr_sync.cli import main
@@ -80,3 +81,25 @@ def test_the_command_prints_without_telling_anybody(
     ):
         wrong = CliRunner().invoke(main, [*words, *more])
         assert wrong.exit_code == 2 and text in wrong.output, wrong.output
+
+
+def test_the_command_sends_every_digest_and_says_which_did_not_arrive(
+    story: Any, posts: tuple[list[Any], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More teams than one round sends are all told; while one is not, the command ends with 1."""
+    *reached, last = (f"team{i:02}" for i in range(AT_A_TIME + 2))
+    days = {"cycle_start": date(2020, 1, 1), "cycle_end": date(2099, 12, 31)}
+    for team in (*reached, last):
+        story.tell(f"{team}/known", [(TODAY, "5")], **days)
+    project = (story.folder / "okr_sync.yaml").read_text(encoding="utf-8")
+    tell = f"tell: {{url_env: TELL_ALL, teams: {{{last}: TELL_LAST}}}}\n"
+    story.write("okr_sync.yaml", project + tell)
+    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", f"sqlite:///{story.folder}/warehouse.sqlite")
+    monkeypatch.setenv("TELL_ALL", posts[1])
+    monkeypatch.delenv("TELL_LAST", raising=False)
+    for queued in (f"{len(reached) + 1} digests", "0 digests"):
+        sent = CliRunner().invoke(main, ["digest", "--project", str(story.folder)])
+        assert sent.exit_code == 1, sent.output
+        assert f"{queued} queued, 1 message waiting." in sent.output
+        assert f"{last}: the week to" in sent.output and "TELL_LAST is not set" in sent.output
+        assert sorted(one["title"].partition(":")[0] for one in posts[0]) == reached
