@@ -1,6 +1,7 @@
 """Conditions that look through associations: deals of contacts from paid search."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal as D
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from okr_sync.config.models import AggMetric, Aggregation, Family
 from okr_sync.config.where import AnyOf, Condition, Operator, Where
 from okr_sync.metrics.measurement import Measurement
+from okr_sync.warehouse.association_store import replace_associations
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.mirror import FieldType
 
@@ -123,3 +125,28 @@ def test_a_column_of_a_file_may_have_a_dot_in_its_name(
         where=Where((is_("post.kind", "video"),)),
     )
     assert measure(warehouse, metric).value == 1
+
+
+def test_only_the_associations_of_these_two_objects_count(
+    warehouse: Warehouse,
+    put_records: PutRecords,
+    put_associations: Callable[..., None],
+    measure: Callable[..., Measurement],
+) -> None:
+    """Ids repeat between objects and accounts: a deal's companies, a ticket's contacts and another
+    account's are not the deal's contacts."""
+    put_records(warehouse, "hubspot.deals", DEAL_TYPES, DEALS)
+    put_records(warehouse, "hubspot.contacts", CONTACT_TYPES, CONTACTS)
+    put_associations(warehouse, {"0": ["a"]})
+    others = [
+        ("hubspot", "deals", "companies"),
+        ("hubspot", "tickets", "contacts"),
+        ("another", "deals", "contacts"),
+    ]
+    read_at = datetime(2026, 5, 1, tzinfo=UTC)
+    with warehouse.write() as connection:
+        for source, dataset, related in others:
+            pairs = {str(number): ["a", "b", "c"] for number in range(4)}
+            replace_associations(connection, source, dataset, related, pairs, read_at)
+    for channel, total in (("PAID", 1), ("ORGANIC", 0)):
+        assert measure(warehouse, won(Where((is_("contacts.channel", channel),)))).value == total
