@@ -17,9 +17,10 @@ from sqlalchemy import (
     Integer,
     and_,
     column,
+    false,
     func,
+    or_,
     select,
-    tuple_,
 )
 
 from okr_sync.config.models import RecordMetric
@@ -74,7 +75,7 @@ class _Store:
                 func.count(),
             )
             .select_from(self.windows.join(source_report_day, self._in_window()))
-            .where(self._of_dataset(), tuple_(day.series, day.metric).in_(sorted(pairs)))
+            .where(self._of_dataset(), _one_of(pairs, day.series, day.metric))
             .group_by(self.windows.c.span, day.series, day.metric)
         )
         return {
@@ -97,7 +98,7 @@ class _Store:
             .select_from(self.windows.join(source_report_day, self._in_window()))
             .where(
                 self._of_dataset(),
-                tuple_(day.series, day.metric).in_(sorted(pairs)),
+                _one_of(pairs, day.series, day.metric),
                 day.quality != (),
             )
             .distinct()
@@ -132,7 +133,7 @@ class _Store:
         ).where(
             window.source == self.source,
             window.dataset == self.dataset,
-            tuple_(window.series, window.metric).in_(sorted(pairs)),
+            _one_of(pairs, window.series, window.metric),
         )  # fmt: skip
         return {(r[0], r[1], r[2], r[3]): (r[4], r[5]) for r in self.connection.execute(query)}
 
@@ -161,6 +162,17 @@ def _day_windows(spans: Sequence[Span]) -> CTE:
         [column("span", Integer), column("first_day", day_type), column("last_day", day_type)],
         [(number, *_days_of(span)) for number, span in enumerate(spans)],
     )
+
+
+def _one_of(
+    pairs: _Pairs, series: ColumnElement[str], metric: ColumnElement[str]
+) -> ColumnElement[bool]:
+    """Whether a row is of one of the pairs: no list of pairs, which BigQuery's dialect can't write."""
+    by_metric: dict[str, list[str]] = {}
+    for key, name in sorted(pairs):
+        by_metric.setdefault(name, []).append(key)
+    each = (and_(metric == name, series.in_(keys)) for name, keys in by_metric.items())
+    return or_(false(), *each)
 
 
 def _days_of(span: Span) -> tuple[date, date]:

@@ -29,7 +29,7 @@ from okr_sync.config.models import (
     RecordMetric,
     Reduce,
 )
-from okr_sync.config.where import Condition, Operator, Where
+from okr_sync.config.where import AnyOf, Condition, Operator, Where
 from okr_sync.metrics.evaluate_records import Question, evaluate_records
 from okr_sync.metrics.evaluate_reports import evaluate_reports
 from okr_sync.metrics.whole_numbers import rest, whole_quotient
@@ -83,20 +83,30 @@ def metrics() -> list[RecordMetric]:
         "contains": Where((Condition("source", Operator.CONTAINS, ("SEARCH",)),)),
         "starts_with": Where((Condition("source", Operator.STARTS_WITH, ("E_",)),)),
         "is_set": Where((Condition("amount", Operator.IS_SET, (True,)),)),
-        "large": large,
+        "gt": Where((Condition("createdate", Operator.GT, ("2026-03-09",)),)),
+        "gte": Where((Condition("amount", Operator.GTE, (Decimal(20),)),)),
+        "lt": Where((Condition("signed", Operator.LT, ("2026-03-10",)),)),
+        "lte": Where((Condition("employees", Operator.LTE, (Decimal(4),)),)),
+        "flag": Where((Condition("won", Operator.EQ, (True,)),)),
+        "any": Where((AnyOf((paid, large)), Condition("won", Operator.NOT, (True,)))),
     }
+    assert {test.operator for where in conditions.values() for test in where.tests
+            if isinstance(test, Condition)} == set(Operator)  # fmt: skip
     found += [
         AggMetric(name=f"count_{name}", aggregation=Aggregation(agg="count"), where=where, **at)
         for name, where in conditions.items()
     ]
     found += [
         AggMetric(name="by_day", aggregation=Aggregation(agg="count"), time="signed", **own),
-        AggMetric(
-            name="groups",
-            aggregation=Aggregation(agg="sum", field="amount"),
-            by="source",
-            reduce=Reduce.MIN,
-            **at,
+        *(
+            AggMetric(
+                name=f"groups_{reduce}",
+                aggregation=Aggregation(agg="sum", field="amount"),
+                by="source",
+                reduce=reduce,
+                **at,
+            )
+            for reduce in Reduce
         ),
         RatioMetric(
             name="mean_of_rates",
@@ -135,7 +145,7 @@ def metrics() -> list[RecordMetric]:
 def fill(connection: Connection) -> None:
     """Make the tables that evaluation reads, with the records in them."""
     for name in _READ:
-        metadata.tables[name].create(connection)
+        metadata.tables[name].create(connection, checkfirst=True)
     table = record_table("hubspot", "contacts", TYPES)
     table.create(connection)
     rows = [
@@ -216,6 +226,105 @@ def test_a_division_by_what_is_computed_is_the_same_everywhere(
         assert connection.execute(statement).one() == (3, 2, -3)
 
 
+PAID = Where((Condition("sessionDefaultChannelGroup", Operator.EQ, ("Paid Search",)),))
+WINDOWS = ((date(2026, 3, 1), date(2026, 3, 31)), (date(2026, 3, 10), date(2026, 3, 14)))
+
+
+def report_metrics() -> list[RecordMetric]:
+    """Metrics of every way to a figure: days added up, ranked and divided, a filter, an exact window."""
+    own: dict[str, Any] = {"dataset": "web.report", "family": Family.ENGAGEMENT, "time": "date"}
+    sessions = Aggregation(agg="sum", field="sessions")
+    return [
+        *(
+            AggMetric(name=agg, aggregation=Aggregation(agg=agg, field="sessions"), **own)
+            for agg in ("sum", "average", "min", "max", "median", "p90")
+        ),
+        AggMetric(name="paid", aggregation=sessions, where=PAID, **own),
+        AggMetric(
+            name="rate", aggregation=Aggregation(agg="average", field="engagementRate"), **own
+        ),
+        AggMetric(
+            name="people", aggregation=Aggregation(agg="count_distinct", field="totalUsers"), **own
+        ),
+        RatioMetric(
+            name="paid_share",
+            numerator=Aggregation(agg="sum", field="sessions", where=PAID),
+            denominator=sessions,
+            **own,
+        ),
+    ]
+
+
+def fill_reports(connection: Connection) -> None:
+    """Make the tables of GA4's figures, with March's days and two windows in them."""
+    for name in ("source_state", "source_field", "source_report_day", "source_report_window"):
+        metadata.tables[name].create(connection, checkfirst=True)
+    of = {"source": "web", "dataset": "report"}
+    connection.execute(
+        insert(metadata.tables["source_state"]),
+        [{**of, "complete_at": BEFORE_APRIL, "account": "1", "time_zone": "America/New_York"}],
+    )
+    connection.execute(
+        insert(metadata.tables["source_report_day"]),
+        [
+            {
+                **of,
+                "series": series,
+                "metric": metric,
+                "day": date(2026, 3, day),
+                "value_micros": day * micros,
+                "quality": ("sampled",) if day == 9 else (),
+                "read_at": BEFORE_APRIL,
+            }
+            for series, metric, micros in (
+                ("", "sessions", 1_500_000),
+                ("", "engagedSessions", 1_000_000),
+                (PAID.key(), "sessions", 500_000),
+            )
+            for day in range(1, 32)
+        ],
+    )
+    connection.execute(
+        insert(metadata.tables["source_report_window"]),
+        [
+            {
+                **of,
+                "series": "",
+                "metric": "totalUsers",
+                "first_day": first,
+                "last_day": last,
+                "value": users,
+                "quality": ("thresholded",),
+                "read_at": BEFORE_APRIL,
+            }
+            for (first, last), users in zip(WINDOWS, (Decimal(300), Decimal(41)), strict=True)
+        ],
+    )
+
+
+def test_reports_give_the_same_numbers_on_snowflake(
+    snowflake: Connection, sqlite: Connection, project: Project, days: Any
+) -> None:
+    """Figures of GA4's reports are read and added up alike, with their flags."""
+    spans = tuple(days(*window) for window in WINDOWS)
+    questions = [Question(metric, spans) for metric in report_metrics()]
+    found = {}
+    for connection in (sqlite, snowflake):
+        fill_reports(connection)
+        answers, refusals = evaluate_reports(connection, project, "web.report", questions)
+        assert refusals == {}
+        found[connection.dialect.name] = answers
+    answers = found["sqlite"]
+    assert len(answers) == 2 * len(report_metrics())
+    assert found["snowflake"] == answers
+    assert [answers["sum", span].value for span in spans] == [Decimal(744), Decimal(90)]
+    assert [answers["people", span].value for span in spans] == [Decimal(300), Decimal(41)]
+    share = answers["paid_share", spans[0]]
+    assert (share.numerator, share.denominator) == (Decimal(248), Decimal(744))
+    whole, part = (answers["sum", span].quality for span in spans)
+    assert "sampled" in whole and "sampled" not in part
+
+
 def test_every_statement_compiles_for_bigquery(
     sqlite: Connection, project: Project, days: Any
 ) -> None:
@@ -227,68 +336,22 @@ def test_every_statement_compiles_for_bigquery(
             statements.append(statement)
 
     fill(sqlite)
+    fill_reports(sqlite)
+    reports = [
+        Question(one, tuple(days(*window) for window in WINDOWS)) for one in report_metrics()
+    ]
     event.listen(sqlite, "before_execute", note)
-    evaluate_records(sqlite, project, "hubspot.contacts", asked(days))
+    of_records, _ = evaluate_records(sqlite, project, "hubspot.contacts", asked(days))
+    of_reports, _ = evaluate_reports(sqlite, project, "web.report", reports)
     event.remove(sqlite, "before_execute", note)
+    assert len(of_records) == 2 * len(metrics()) and len(of_reports) == 2 * len(reports)
     dialect = registry.load("bigquery")()
     texts = [str(one.compile(dialect=dialect)) for one in statements]
-    assert len(texts) > 5
+    whole = "\n".join(texts)
+    for table in ("source_report_day", "source_report_window", "contacts"):
+        assert table in whole
     for text in texts:
         assert "VALUES" not in text
         assert " % " not in text
-    whole = "\n".join(texts)
     assert "UNNEST(ARRAY<STRUCT<`span` INT64, " in whole
     assert "DIV(" in whole and "MOD(" in whole
-
-
-def fill_reports(connection: Connection) -> None:
-    """Make the tables of GA4's figures, with the sessions of March's days in them."""
-    for name in ("source_state", "source_field", "source_report_day", "source_report_window"):
-        metadata.tables[name].create(connection)
-    of = {"source": "web", "dataset": "report"}
-    connection.execute(
-        insert(metadata.tables["source_state"]),
-        [{**of, "complete_at": BEFORE_APRIL, "account": "1", "time_zone": "America/New_York"}],
-    )
-    connection.execute(
-        insert(metadata.tables["source_report_day"]),
-        [
-            {
-                **of,
-                "series": "",
-                "metric": "sessions",
-                "day": date(2026, 3, day),
-                "value_micros": day * 1_500_000,
-                "quality": ("sampled",) if day == 9 else (),
-                "read_at": BEFORE_APRIL,
-            }
-            for day in range(1, 32)
-        ],
-    )
-
-
-def test_reports_give_the_same_numbers_on_snowflake(
-    snowflake: Connection, sqlite: Connection, project: Project, days: Any
-) -> None:
-    """Figures of GA4's reports are added up alike, with their flags."""
-    spans = (days(date(2026, 3, 1), date(2026, 3, 31)), days(date(2026, 3, 10), date(2026, 3, 14)))
-    sessions = AggMetric(
-        name="sessions",
-        dataset="web.report",
-        family=Family.ENGAGEMENT,
-        aggregation=Aggregation(agg="sum", field="sessions"),
-        time="date",
-    )
-    found = []
-    for connection in (sqlite, snowflake):
-        fill_reports(connection)
-        answers, refusals = evaluate_reports(
-            connection, project, "web.report", [Question(sessions, spans)]
-        )
-        assert refusals == {}
-        found.append(
-            [(answers["sessions", span].value, answers["sessions", span].quality) for span in spans]
-        )
-    assert found[0] == found[1]
-    assert [value for value, _ in found[0]] == [Decimal(744), Decimal(90)]
-    assert "sampled" in found[0][0][1] and "sampled" not in found[0][1][1]
