@@ -29,6 +29,15 @@ _WORDS: Final = {
 }
 
 
+_NOT_LEFT: Final = {"daily", "burst", "burst_remaining", "interval_ms"}
+"""What HubSpot tells beside it: the limits, and its window of ten seconds, which is empty at full speed."""
+
+
+def quota_left(quota: Mapping[str, int]) -> dict[str, int]:
+    """What is left of each quota that can run out, by the name that its API gives it."""
+    return {name: left for name, left in quota.items() if name not in _NOT_LEFT}
+
+
 def near_the_end(source: Source, quota: Mapping[str, int]) -> list[str]:
     """The quotas of which less than a tenth is left, in words; none where nothing is known."""
     limits: dict[str, int] = {}

@@ -7,9 +7,7 @@ Everything is read from the warehouse when it is asked for, so it holds whicheve
 did the work, and a worker that is gone can't leave an old figure behind.
 """
 
-import os
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +18,11 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from okr_sync.commands.project_warehouse import opened
+from okr_sync.checks.quota import quota_left
+from okr_sync.checks.results import Subject
+from okr_sync.commands.output_file import write_whole
+from okr_sync.commands.project_warehouse import outlined
+from okr_sync.config.outline import Outline
 from okr_sync.errors import OkrSyncError
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.reads import StatusRow, status
@@ -34,12 +36,12 @@ def run_metrics(folder: Path, file: Path | None, address: Address | None) -> int
     if address is not None:
         _serve(folder, address)
         return 0
-    with opened(folder) as (_, warehouse):
-        text = generate_latest(_registry(_families(warehouse)))
+    with outlined(folder) as (outline, warehouse):
+        text = generate_latest(_registry(_families(outline, warehouse)))
     if file is None:
         click.echo(text, nl=False)
     else:
-        _replace(file, text)
+        write_whole(file, text)
     return 0
 
 
@@ -61,8 +63,8 @@ class _OnDemand(Collector):
 
     def collect(self) -> Iterator[Metric]:
         try:
-            with opened(self._folder) as (_, warehouse):
-                families = _families(warehouse)
+            with outlined(self._folder) as (outline, warehouse):
+                families = _families(outline, warehouse)
         except OkrSyncError as error:
             click.echo(error.user_text, err=True)
             yield _is_up(0)
@@ -79,7 +81,7 @@ def _registry(families: list[Metric]) -> CollectorRegistry:
 def _serve(folder: Path, address: Address) -> None:
     host, port = address
     # A project or a warehouse that can't be had is said now and not to the first scrape.
-    with opened(folder):
+    with outlined(folder):
         pass
     # auto_describe is off by default: registering doesn't look into the warehouse.
     registry = CollectorRegistry()
@@ -97,18 +99,6 @@ def _serve(folder: Path, address: Address) -> None:
     thread.join()
 
 
-def _replace(file: Path, text: bytes) -> None:
-    """Write the file at once: a collector that looks meanwhile sees the old one or the new one."""
-    try:
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        with os.fdopen(descriptor, "wb") as new:
-            new.write(text)
-        Path(name).chmod(0o644)  # collectors run as somebody else
-        Path(name).replace(file)
-    except OSError as error:
-        raise OkrSyncError(f"{file} can't be written: {error.strerror}.") from error
-
-
 # --- the figures ------------------------------------------------------------------------------------
 
 
@@ -118,14 +108,20 @@ def _is_up(value: int) -> GaugeMetricFamily:
     )
 
 
-def _families(warehouse: Warehouse) -> list[Metric]:
+def _families(outline: Outline, warehouse: Warehouse) -> list[Metric]:
     now = datetime.now(UTC)
+    read = {
+        name
+        for subjects in outline.subjects.values()
+        for kind, name in subjects
+        if kind == Subject.DATASET
+    }
     figures = worker_figures(warehouse)
     return [
         _is_up(1),
         *_of_key_results(status(warehouse, now=now)),
         *_of_runs(figures),
-        *_of_pulls(figures),
+        *_of_pulls(figures, read),
     ]
 
 
@@ -188,7 +184,8 @@ def _of_runs(figures: WorkerFigures) -> list[Metric]:
     return [runs, key_results, ended, took]
 
 
-def _of_pulls(figures: WorkerFigures) -> list[Metric]:
+def _of_pulls(figures: WorkerFigures, read: Collection[str]) -> list[Metric]:
+    """Of the datasets that bindings read now: one that none reads any more would be shown as it last was."""
     labels = ("source", "dataset")
     rows = GaugeMetricFamily("okr_sync_pull_rows", "Rows of the newest pull.", labels=labels)
     seconds = GaugeMetricFamily("okr_sync_pull_seconds", "Its duration.", labels=labels)
@@ -201,10 +198,12 @@ def _of_pulls(figures: WorkerFigures) -> list[Metric]:
     requests = CounterMetricFamily("okr_sync_requests", "Requests so far.", labels=labels)
     for pull in figures.pulls:
         own = (pull.source, pull.dataset)
+        if ".".join(own) not in read:
+            continue
         rows.add_metric(own, pull.rows)
         seconds.add_metric(own, pull.seconds)
         complete.add_metric(own, int(pull.is_complete))
         requests.add_metric(own, pull.requests)
-        for name, left in sorted(pull.quota.items()):
+        for name, left in sorted(quota_left(pull.quota).items()):
             quota.add_metric((*own, name), left)
     return [rows, seconds, complete, requests, quota]

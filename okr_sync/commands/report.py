@@ -5,8 +5,6 @@ Belongs here: where the page goes, and the same as JSON. Does not belong here: t
 
 import dataclasses
 import json
-import os
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,8 @@ import click
 
 from okr_sync.briefing.facts import Briefing, Standing, brief
 from okr_sync.briefing.page import report_page
+from okr_sync.commands.output_file import write_whole
 from okr_sync.commands.project_warehouse import opened
-from okr_sync.errors import OkrSyncError
 from okr_sync.warehouse.reads import jsonable, to_jsonable
 
 
@@ -31,23 +29,9 @@ def run_report(folder: Path, file: Path, as_json: bool) -> int:
     if str(file) == "-":
         click.echo(page)
         return 0
-    write_whole(file, page)
+    write_whole(file, page.encode())
     click.echo(f"Report: {file}")
     return 0
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a file at once: a reader sees the earlier one or this one. OkrSyncError if it can't be."""
-    try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        with open(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, file)
-    except OSError as error:
-        raise OkrSyncError(
-            f"{file} can't be written: {error.strerror}. Name another file with -o."
-        ) from error
 
 
 def _as_object(briefing: Briefing) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """okr-sync metrics: what a monitoring system is told, on standard output, in a file and by asking."""
 
+import json
 import os
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -51,6 +53,37 @@ def test_the_figures_are_those_of_the_warehouse(okr_sync: Any, synced: str) -> N
     again = samples(okr_sync("metrics", "--project", synced).output)
     assert again["okr_sync_runs_total", (("status", "success"),)] == 2
     assert again["okr_sync_requests_total", contacts] > first
+
+
+def test_what_is_left_of_a_quota_is_told_and_its_limit_is_not(okr_sync: Any, synced: str) -> None:
+    """HubSpot's day shrinks by the requests that were made; limits and the ten seconds are no figures."""
+    left = {
+        dict(labels)["quota"]: value
+        for (name, labels), value in samples(
+            okr_sync("metrics", "--project", synced).output
+        ).items()
+        if name == "okr_sync_quota_left" and ("source", "hubspot") in labels
+    }
+    assert left.keys() == {"daily_remaining"}
+    limits = json.loads(last_quota(synced))
+    assert 0 < left["daily_remaining"] == limits["daily_remaining"] < limits["daily"]
+
+
+def last_quota(folder: str) -> str:
+    """What HubSpot told in the last pull, as it is kept."""
+    with sqlite3.connect(Path(folder) / ".okr_sync" / "warehouse.sqlite") as warehouse:
+        (quota,) = warehouse.execute("SELECT quota FROM source_pull WHERE source = 'hubspot'")
+    return str(quota[0])
+
+
+def test_a_dataset_that_no_binding_reads_any_more_is_not_told(
+    okr_sync: Any, synced: str, company: Any
+) -> None:
+    """Its last pull would stand there for ever: complete, and with a quota that has long changed."""
+    (company.project / "okrs" / "web.yaml").unlink()
+    found = samples(okr_sync("metrics", "--project", synced).output)
+    sources = {dict(labels).get("source") for name, labels in found if "_pull_" in name}
+    assert sources == {"hubspot"}
 
 
 def test_a_file_is_replaced_at_once(okr_sync: Any, synced: str, tmp_path: Path) -> None:
