@@ -69,14 +69,19 @@ def cause_of(
     """
     has_changed = any(before[name] != after[name] for name in _MEASURED)
     origins = before["origin"], after["origin"]
-    if origins[1] in _BY_PEOPLE and (has_changed or origins[0] != origins[1]):
-        return _BY_PEOPLE[origins[1]]
+    # While an override counts no check-in does: only its end lets one through.
     if origins[0] == "override" != origins[1]:
         return Cause.OVERRIDE_ENDED
-    if before["definition_hash"] != after["definition_hash"]:
-        return Cause.GOAL if before["definition_hash"] in other_goals else Cause.DEFINITION
+    if origins[1] in _BY_PEOPLE and (has_changed or origins[0] != origins[1]):
+        return _BY_PEOPLE[origins[1]]
+    has_other_goal = before["definition_hash"] != after["definition_hash"]
+    if has_other_goal and before["definition_hash"] not in other_goals:
+        return Cause.DEFINITION
+    # A goal judges a number and can't change it: where both are new, the source has changed it.
     if has_changed:
         return Cause.RESTATED if day_was_over else Cause.DAY_IN_PROGRESS
+    if has_other_goal:
+        return Cause.GOAL
     flags = set(before["quality"]) ^ set(after["quality"])
     if flags & _OF_THE_BASELINE:
         return Cause.BASELINE

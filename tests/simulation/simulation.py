@@ -245,10 +245,10 @@ class Oracle:
             cause = "override"
         elif last.origin == "override" and found.origin != "override":
             cause = "override_ended"
-        elif last.definition_hash in found.project.other_goals():
-            cause, quality = "goal", quality | kept
-        elif last.definition_hash != definition_hash:
+        elif last.definition_hash not in {definition_hash, *found.project.other_goals()}:
             cause = "definition"  # also a goal that this run, older than its project, can't know
+        elif last.value == found.value:  # so it is only judged otherwise
+            cause, quality = "goal", quality | kept
         else:
             cause = "restated"
             share = _share(_reported(revisions), found.value)

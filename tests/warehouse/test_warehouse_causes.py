@@ -175,6 +175,29 @@ def test_people_and_definitions_are_causes_of_their_own(
     ]
 
 
+def test_a_new_goal_hides_no_restatement(warehouse: Warehouse, morning: Story) -> None:
+    """A goal can't change a number: if both are new at once, the source said otherwise, and is flagged."""
+    morning.find("100", target=Decimal(10))
+    with_goal = {"definition_hash": "d2", "other_goals": frozenset({"d1"}), "target": Decimal(20)}
+    morning.find("50", **with_goal)
+    assert tell(warehouse)[-1] == ("restated", "50", ("restated:0.50",))
+
+
+def test_a_new_goal_on_a_day_in_progress(warehouse: Warehouse, evening: Story) -> None:
+    """A day that goes on while its goal changes goes on."""
+    evening.find("100")
+    evening.find("110", definition_hash="d2", other_goals=frozenset({"d1"}))
+    assert tell(warehouse)[-1] == ("day_in_progress", "110", ())
+
+
+def test_a_check_in_beneath_an_override_counts_again(warehouse: Warehouse, morning: Story) -> None:
+    """Nobody has checked anything in: what changed the number is that the override has ended."""
+    morning.find("3", origin="manual")
+    morning.find("7", origin="override", quality=("override",))
+    morning.find("3", origin="manual")
+    assert [cause for cause, _, _ in tell(warehouse)] == ["manual", "override", "override_ended"]
+
+
 def test_a_day_begins_with_its_origin(warehouse: Warehouse, observe: Observe, send: Send) -> None:
     """The first number of a day says where it comes from."""
     for day, origin in enumerate(("automatic", "backfill", "override", "manual"), start=1):
