@@ -306,6 +306,7 @@ def _latest_of_day(
     }
 
 
+_JUDGED_BY = ("baseline", "target")
 _UNKNOWN_CARE: dict[str, Any] = {"freshness": "fresh", "error": None, "stale_after": None}
 
 
@@ -313,7 +314,8 @@ def _as_of_day(row: dict[str, Any], then: Mapping[Any, Any] | None) -> dict[str,
     if then is None:
         nothing = dict.fromkeys(_MEASURES) | {"status": "no_data", "quality": (), "is_final": False}
         return row | nothing | {"measured_at": None, "run_id": None}
-    judged_by = {name: then[name] for name in ("baseline", "target") if then[name] is not None}
+    # Revisions from before these were kept have no cause either; in all others null means none.
+    judged_by = {} if then["cause"] is None else {name: then[name] for name in _JUDGED_BY}
     return (
         row
         | judged_by

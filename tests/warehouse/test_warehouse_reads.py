@@ -40,6 +40,21 @@ def test_status_of_a_past_day(
     assert (other.quality, other.is_final, other.measured_at) == ((), False, None)
 
 
+def test_a_baseline_that_was_not_known_then_is_not_shown(
+    warehouse: Warehouse, observe: Observe, send: Send, define: Define, noon: datetime
+) -> None:
+    """A day whose number could not be judged says so, also after the baseline has become known."""
+    send(
+        observe(LEADS, "2026-10-04", "4", quality=("no_baseline",), progress=None),
+        observe(LEADS, "2026-10-05", "5", baseline=Decimal(2), target=Decimal(6)),
+        key_results=[define(LEADS, baseline=Decimal(2), target=Decimal(6))],
+    )
+    (before,) = status(warehouse, now=noon, as_of=date(2026, 10, 4))
+    assert (before.quality, before.baseline, before.target) == (("no_baseline",), None, None)
+    (after,) = status(warehouse, now=noon, as_of=date(2026, 10, 5))
+    assert (after.baseline, after.target) == (2, 6)
+
+
 def test_status_of_a_past_day_tells_of_failures_now(
     warehouse: Warehouse, observe: Observe, send: Send, noon: datetime
 ) -> None:
