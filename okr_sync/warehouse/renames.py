@@ -112,18 +112,19 @@ def _present(connection: Connection, ids: Iterable[str]) -> set[str]:
 
 def _rename(connection: Connection, rename: Rename, at: datetime, config_hash: str) -> None:
     old, new = rename.old_id, rename.new_id
-    aside = None
-    if _present(connection, [new]):
-        aside = _free_name(connection, new)
+    aside = _free_name(connection, new)
+    was_published = bool(_present(connection, [new]))
+    if was_published:
         _give_id(connection, new, aside)
-        _move_baselines(connection, new, aside)
+    # A baseline is frozen before its key result's first publish, which may never have come.
+    _move_baselines(connection, new, aside)
     _give_id(connection, old, new)
     _move_baselines(connection, old, new)
     for table, number in _NUMBERED:
         _move_numbered(connection, table, number, old, new)
     mark = update(key_result)
     connection.execute(mark.where(key_result.c.key_result_id == new).values(retired_at=None))
-    if aside is not None:
+    if was_published:
         # From its first number on: whoever asks what was known then finds the days under the new id.
         history = key_result_history.c
         first = select(func.min(history.recorded_at)).where(history.key_result_id == aside)
@@ -152,9 +153,12 @@ def _give_id(connection: Connection, old: str, new: str) -> None:
 def _free_name(connection: Connection, key_result_id: str) -> str:
     """A name that no file can give: ids have no `~`."""
     number = 1
-    while _present(connection, [f"{key_result_id}~{number}"]):
+    owner = measured_baseline.c.key_result_id
+    mine = owner.startswith(f"{key_result_id}~", autoescape=True)
+    taken = set(connection.scalars(select(owner).where(mine)))
+    while (name := f"{key_result_id}~{number}") in taken or _present(connection, [name]):
         number += 1
-    return f"{key_result_id}~{number}"
+    return name
 
 
 def _move_baselines(connection: Connection, old: str, new: str) -> None:

@@ -11,11 +11,17 @@ from okr_sync.config.loader import load_project
 from okr_sync.inspect.explanation import explain
 from okr_sync.sync.renames import unknown_former_ids
 from okr_sync.warehouse.audit import violations
+from okr_sync.warehouse.baselines import MeasuredBaseline, freeze_baselines
 from okr_sync.warehouse.goals import recorded_goals
 from okr_sync.warehouse.overrides import add_override, overrides_of
 from okr_sync.warehouse.reads import history, status
 from okr_sync.warehouse.renames import earlier_ids
-from okr_sync.warehouse.tables import key_result, key_result_rename, metric_value
+from okr_sync.warehouse.tables import (
+    key_result,
+    key_result_rename,
+    measured_baseline,
+    metric_value,
+)
 
 NOW = datetime(2026, 3, 30, tzinfo=UTC)
 
@@ -120,6 +126,26 @@ def test_said_after_a_run_has_found_it_new(measured: Any) -> None:
     assert aside == ["03-04", "03-05", "03-06"]
     with measured.warehouse.read() as connection:
         assert violations(connection) == []
+
+
+def test_a_baseline_that_was_frozen_for_the_new_id_is_in_nobodys_way(measured: Any) -> None:
+    """A run that froze one and died before its publish must not make the rename fail for good."""
+    frozen = [
+        MeasuredBaseline(
+            name, date(2026, 1, 1), Decimal(value), date(2026, 1, 2), "m", NOW, "run-0"
+        )
+        for name, value in (("sales/leads", 3), ("sales/new-leads", 5), ("sales/new-leads~1", 7))
+    ]
+    freeze_baselines(measured.warehouse, frozen)
+    new_id(measured, "new-leads", "leads")
+    measured.sync("2026-03-05T20:00:00")
+    assert shown(measured, "sales/new-leads")[0] == OLD[0]
+    with measured.warehouse.read() as connection:
+        kept = {
+            row.key_result_id: int(row.baseline)
+            for row in connection.execute(select(measured_baseline))
+        }
+    assert kept == {"sales/new-leads": 3, "sales/new-leads~1": 7, "sales/new-leads~2": 5}
 
 
 def test_overrides_and_levels_go_along(measured: Any) -> None:
