@@ -30,7 +30,6 @@ _MEASURES = (
     "score",
     "expected_progress",
     "status",
-    "quality",
     "is_final",
 )
 
@@ -105,7 +104,11 @@ def _of_current(connection: Connection) -> Iterator[str]:
         elif then is None:
             if now["as_of"] is not None:
                 yield f"key_result_current {name}: its number is not in the history."
-        elif any(then[column] != now[column] for column in ("as_of", *_MEASURES)):
+        elif any(then[column] != now[column] for column in ("as_of", *_MEASURES)) or not (
+            then["quality"] == now["quality"]
+            # What failed since has flags of its own, beside those of the number that stays.
+            or (now["error"] is not None and set(then["quality"]) <= set(now["quality"]))
+        ):
             yield f"key_result_current {name}: it is not the latest revision of the newest day."
 
 

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from okr_sync.metrics.measurement import Measurement, MetricObservation
 from okr_sync.metrics.windows import Window
+from okr_sync.warehouse.audit import violations
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.observations import (
     KeyResultFailure,
@@ -19,6 +21,7 @@ from okr_sync.warehouse.observations import (
 )
 from okr_sync.warehouse.publish import Change, PublishOutcome, publish
 from okr_sync.warehouse.reads import history, status
+from okr_sync.warehouse.tables import key_result_current
 
 Observe = Callable[..., KeyResultObservation]
 Send = Callable[..., PublishOutcome]
@@ -195,6 +198,23 @@ def test_a_restated_current_day_is_current(
     send(observe(LEADS, "2026-10-05", "4"), run_id="run-2")
     (row,) = status(warehouse, now=noon)
     assert (row.value, row.run_id) == (Decimal(4), "run-2")
+
+
+def test_a_failures_flags_stand_beside_those_of_the_number_that_stays(
+    warehouse: Warehouse, observe: Observe, send: Send, noon: datetime
+) -> None:
+    """Nothing is wrong with tables that say why the last good number has no successor."""
+    send(observe(LEADS, "2026-10-05", "1.5", quality=("sampled",)))
+    failure = KeyResultFailure(LEADS, "hidden", ("schema_restricted",))
+    send(failures=[failure], run_id="run-2", at=noon + HOUR)
+    (row,) = status(warehouse, now=noon)
+    assert row.quality == ("sampled", "schema_restricted")
+    with warehouse.read() as connection:
+        assert violations(connection) == []
+    with warehouse.write() as connection:
+        connection.execute(update(key_result_current).values(quality=("schema_restricted",)))
+    with warehouse.read() as connection:
+        assert len(violations(connection)) == 1
 
 
 def test_a_key_twice_in_one_publish(observe: Observe, send: Send, warehouse: Warehouse) -> None:
