@@ -28,6 +28,7 @@ from okr_sync.warehouse.mirror import (
 )
 from okr_sync.warehouse.reads import PullRow
 from okr_sync.warehouse.runs import PullRecord, record_pull
+from okr_sync.warehouse.turns import take_turn_to_note
 
 Fields = Mapping[str, FieldState]
 
@@ -83,7 +84,8 @@ def record_untouched(
     """Record that a dataset had not to be read."""
     checks = untouched_checks(dataset)
     with warehouse.write() as connection:
-        write_checks(connection, checks, run_id=run_id, recorded_at=now)
+        turn = take_turn_to_note(connection, run_id)
+        write_checks(connection, checks, run_id=run_id, recorded_at=now, turn=turn)
     return checks
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select
 
 from okr_sync.warehouse.tables import (
+    check_result,
     key_result_current,
     key_result_goal,
     key_result_history,
@@ -37,7 +38,7 @@ _MEASURES = (
 def violations(connection: Connection) -> list[str]:
     """What is wrong in the published tables, a sentence each; empty when all is as it must be.
 
-    Revisions of a day are numbered without a gap, each begins when the one before it ends, differs
+    Revisions of a day, and of a check, are numbered without a gap, each begins when the one before it ends, differs
     from it, and comes from a run that didn't begin earlier. Current is the latest revision of the
     newest day. Goals are numbered without a gap. The counters of an ended run say what its status says.
     """
@@ -47,6 +48,7 @@ def violations(connection: Connection) -> list[str]:
     return [
         *_of_revisions(connection, key_result_history, tokens),
         *_of_revisions(connection, metric_value, tokens),
+        *_of_revisions(connection, check_result, tokens),
         *_of_current(connection),
         *_of_goals(connection),
         *_of_runs(connection),

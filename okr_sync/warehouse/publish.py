@@ -198,7 +198,7 @@ def publish(
         outcomes |= {one.key_result_id: "failed" for one in failed}
         if check is not None:
             checks = tuple(check(flags))
-            write_checks(connection, checks, run_id=run_id, recorded_at=published_at)
+            write_checks(connection, checks, run_id=run_id, recorded_at=published_at, turn=turn)
         _count(connection, run_id, outcomes, published_at)
     return PublishOutcome(
         counts["new"],

@@ -28,7 +28,7 @@ from okr_sync.warehouse.tables import (
     source_pull,
     sync_run,
 )
-from okr_sync.warehouse.turns import clear_confirmations
+from okr_sync.warehouse.turns import clear_confirmations, take_turn_to_note
 from okr_sync.warehouse.upsert import insert_missing, upsert
 
 _GIT_SECONDS = 5
@@ -102,16 +102,18 @@ def record_pull(
 ) -> None:
     """Record a pull, and what the `checks` of its dataset found at `recorded_at`.
 
-    A later pull of the same dataset in the same run takes its place.
+    A later pull of the same dataset in the same run takes its place. With checks, raises LeaseLostError
+    for a run that is over or taken for dead.
     """
     row = asdict(pull) | {
         "run_id": run_id,
         "quota": json.dumps(dict(pull.quota), sort_keys=True) if pull.quota else None,
     }
     with warehouse.write() as connection:
-        upsert(connection, source_pull, [row])
         if recorded_at is not None:
-            write_checks(connection, checks, run_id=run_id, recorded_at=recorded_at)
+            turn = take_turn_to_note(connection, run_id)
+            write_checks(connection, checks, run_id=run_id, recorded_at=recorded_at, turn=turn)
+        upsert(connection, source_pull, [row])
 
 
 def report_step(

@@ -42,31 +42,51 @@ def take_turn(connection: Connection, run_id: str) -> Turn:
 
     Raises ValueError for an unknown run, LeaseLostError when its lease has expired or was ended.
     """
-    hold(connection, Lock.PUBLISH)
-    own = connection.execute(select(lease).where(lease.c.run_id == run_id)).one_or_none()
-    if own is None:
-        raise ValueError(f"no run {run_id!r} was started")
+    own = _own_lease(connection, run_id)
     if own.expires_at is None or own.expires_at <= database_now(connection):
         raise lease_lost(run_id)
     if not own.has_published:
         mine = update(lease).where(lease.c.run_id == run_id)
         connection.execute(mine.values(has_published=True))
-    newer = connection.execute(
-        select(lease.c.run_id, lease.c.has_published).where(lease.c.token > own.token)
-    ).all()
-    older = select(lease.c.token).where(lease.c.token < own.token, lease.c.expires_at.is_not(None))
+    newer = _newer(connection, own.token)
     return Turn(
         token=own.token,
         newer=frozenset(row.run_id for row in newer),
         is_overtaken=any(row.has_published for row in newer),
-        has_older=connection.execute(older.limit(1)).first() is not None,
+        has_older=_has_older(connection, own.token),
     )
 
 
-def newer_runs(connection: Connection, run_id: str) -> frozenset[str]:
-    """The runs that began after this one."""
-    own = select(lease.c.token).where(lease.c.run_id == run_id).scalar_subquery()
-    return frozenset(connection.scalars(select(lease.c.run_id).where(lease.c.token > own)))
+def take_turn_to_note(connection: Connection, run_id: str) -> Turn:
+    """As `take_turn`, for what a run notes before it publishes: here any newer run may have spoken.
+
+    An expired lease that nobody has ended will do, as it does at the beginning of a step: who waits
+    long for a source is still believed. Raises ValueError and LeaseLostError as `take_turn`.
+    """
+    own = _own_lease(connection, run_id)
+    if own.expires_at is None:
+        raise lease_lost(run_id)
+    newer = frozenset(row.run_id for row in _newer(connection, own.token))
+    return Turn(own.token, newer, bool(newer), _has_older(connection, own.token))
+
+
+def _own_lease(connection: Connection, run_id: str) -> Any:
+    hold(connection, Lock.PUBLISH)
+    own = connection.execute(select(lease).where(lease.c.run_id == run_id)).one_or_none()
+    if own is None:
+        raise ValueError(f"no run {run_id!r} was started")
+    return own
+
+
+def _newer(connection: Connection, token: int) -> Sequence[Any]:
+    return connection.execute(
+        select(lease.c.run_id, lease.c.has_published).where(lease.c.token > token)
+    ).all()
+
+
+def _has_older(connection: Connection, token: int) -> bool:
+    older = select(lease.c.token).where(lease.c.token < token, lease.c.expires_at.is_not(None))
+    return connection.execute(older.limit(1)).first() is not None
 
 
 def confirmed_by_newer(connection: Connection, table: Table, turn: Turn) -> set[SeriesDay]:
