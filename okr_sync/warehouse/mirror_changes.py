@@ -72,7 +72,7 @@ def note_changes(
 def forget_changes(connection: Connection, table: Table, source: str, dataset: str) -> None:
     """Give up the journal and the figures, in the transaction that is about to replace records."""
     number = _next(connection, source, dataset)
-    journal_table(table).drop(connection, checkfirst=True)
+    _empty(connection, journal_table(table))
     connection.execute(
         sa.delete(day_figures).where(
             day_figures.c.source == source, day_figures.c.dataset == dataset
@@ -134,6 +134,27 @@ def _has_grown(connection: Connection, journal: Table, more: int) -> bool:
 
 def _exists(connection: Connection, table: Table) -> bool:
     return bool(sa.inspect(connection).has_table(table.name))
+
+
+def _empty(connection: Connection, journal: Table) -> None:
+    """Take everything out of a journal; it is itself removed where it has other columns.
+
+    A reader whose snapshot is older still reads it: it would miss a table that is gone.
+    """
+    if not _exists(connection, journal):
+        return
+    wanted = {column.name: column.type for column in journal.c}
+    present = {
+        column["name"]: column["type"]
+        for column in sa.inspect(connection).get_columns(journal.name)
+    }
+    dialect = connection.dialect
+    if {name: kind.compile(dialect) for name, kind in present.items()} == {
+        name: kind.compile(dialect) for name, kind in wanted.items()
+    }:
+        connection.execute(sa.delete(journal))
+    else:
+        journal.drop(connection)
 
 
 def _next(connection: Connection, source: str, dataset: str) -> int:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, insert, select
 
 from okr_sync.config.models import (
     AggMetric,
@@ -154,8 +154,8 @@ def apply(warehouse: Warehouse, changed: list[Row], gone: set[str], *, is_full: 
             )
 
 
-def look(warehouse: Warehouse, project: Project, last: int, hour: int = 24) -> Answers:
-    """Evaluate every metric over two windows that end with a day (or in it), and keep the figures."""
+def questions_of(last: int, hour: int = 24) -> list[Question]:
+    """Every metric over two windows that end with a day, or in it."""
     end = FIRST + timedelta(days=last)
     end_at = local_midnight(end - timedelta(days=1), ZONE) + timedelta(hours=hour)
     end_at = min(end_at, local_midnight(end, ZONE))
@@ -165,11 +165,15 @@ def look(warehouse: Warehouse, project: Project, last: int, hour: int = 24) -> A
         )
         for start in (FIRST, max(FIRST, end - timedelta(days=7)))
     )
+    return [Question(metric, spans) for metric in METRICS]
+
+
+def look(warehouse: Warehouse, project: Project, last: int, hour: int = 24) -> Answers:
+    """Evaluate every metric over these windows, and keep the figures."""
     counted: list[Counted] = []
-    questions = [Question(metric, spans) for metric in METRICS]
     with warehouse.read() as connection:
         answers, refusals = evaluate_records(
-            connection, project, "hubspot.deals", questions, counted
+            connection, project, "hubspot.deals", questions_of(last, hour), counted
         )
     assert not refusals
     with warehouse.write() as connection:
@@ -209,8 +213,8 @@ def test_kept_figures_are_those_counted_anew(
     assert found == anew(warehouse, project, last)
 
 
-def test_only_what_changed_is_counted(warehouse: Warehouse, project: Project) -> None:
-    """The journal holds the changed record alone, and is empty once the figures know of it."""
+def fifty() -> list[Row]:
+    """Fifty paid deals of 5."""
     row: Row = {
         column_name("created_at"): _ms(100),
         column_name("won_at"): None,
@@ -220,7 +224,12 @@ def test_only_what_changed_is_counted(warehouse: Warehouse, project: Project) ->
         "created_ms": None,
         "updated_ms": None,
     }
-    many: list[Row] = [{"id": str(number), **row} for number in range(50)]
+    return [{"id": str(number), **row} for number in range(50)]
+
+
+def test_only_what_changed_is_counted(warehouse: Warehouse, project: Project) -> None:
+    """The journal holds the changed record alone, and is empty once the figures know of it."""
+    many = fifty()
     apply(warehouse, many, set(), is_full=True)
     first = look(warehouse, project, 3)
     apply(warehouse, [{**many[7], column_name("amount"): 1_000_000}], {"8"}, is_full=False)
@@ -235,3 +244,47 @@ def test_only_what_changed_is_counted(warehouse: Warehouse, project: Project) ->
     with warehouse.read() as connection:
         assert connection.scalar(select(func.count()).select_from(journal)) == 0
         assert connection.execute(select(mirror_change.c.sequence)).scalar_one() == 2
+
+
+def test_who_reads_meanwhile_sees_its_own_instant(warehouse: Warehouse, project: Project) -> None:
+    """A full read gives up what was noted of changes, and takes it from nobody who is counting."""
+    apply(warehouse, fifty(), set(), is_full=True)
+    look(warehouse, project, 3)
+    apply(warehouse, [], {"8"}, is_full=False)
+    with warehouse.read() as connection:
+        connection.execute(select(mirror_change.c.sequence)).one()  # here its instant begins
+        apply(warehouse, [], set(), is_full=True)
+        answers, _ = evaluate_records(connection, project, "hubspot.deals", questions_of(3))
+    assert {one.value for (name, _), one in answers.items() if name == "count"} == {49}
+    again = look(warehouse, project, 3)
+    assert {one.value for (name, _), one in again.items() if name == "count"} == {0}
+
+
+def test_the_journal_has_the_fields_that_the_mirror_has(warehouse: Warehouse) -> None:
+    """A field that comes, goes or gets another type begins the journal anew, with its columns."""
+    apply(warehouse, fifty(), set(), is_full=True)
+    kept = {"source": "hubspot", "dataset": "deals", "part": "p", "sequence": 1, "first_day": 0}
+    for types in (TYPES, {**TYPES, "amount": FieldType.TEXT}, {"channel": FieldType.TEXT}, TYPES):
+        fields = {name: FieldState(kind, AT, None) for name, kind in types.items()}
+        row: Row = {column_name(name): None for name in types}
+        row |= {"id": "3", "bad_fields": None, "created_ms": None, "updated_ms": None}
+        # The first write finds other columns, the second the figures of the first.
+        for _ in range(2):
+            with warehouse.write() as connection:
+                known = state_of(connection, "hubspot", "deals")
+                assert known is not None
+                connection.execute(delete(day_figures))
+                connection.execute(insert(day_figures).values(**kept, figures="[]"))
+                commit_changes(
+                    connection,
+                    "hubspot",
+                    "deals",
+                    rows=[row],
+                    gone=set(),
+                    fields=fields,
+                    known=known,
+                    state=known,
+                )
+        journal = journal_table(record_table("hubspot", "deals", types))
+        with warehouse.read() as connection:
+            assert "3" in {noted.id for noted in connection.execute(select(journal))}
