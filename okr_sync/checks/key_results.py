@@ -28,6 +28,8 @@ _RESTATED = "restated:"
 _BY_PEOPLE = (OVERRIDE, MANUAL)
 """Origins of numbers that people have set, who know what they say."""
 
+_NOTHING_NEW = "No new number was measured."
+
 _LEAST_DAYS = 7
 """Days that must all have had a number above or below 0 before a 0 is remarkable."""
 
@@ -103,10 +105,11 @@ def _in_bounds(
     if one.refused is not None:
         result = failed(Subject.KEY_RESULT, name, check, one.refused)
         return replace(result, severity=CheckSeverity.ERROR, is_blocking=True)
-    if bounds is not None:
-        text = f"Within the declared bounds, {_shown(bounds, unit)}."
-        return replace(passed(Subject.KEY_RESULT, name, check, text), is_blocking=True)
     value = _measured(one.latest)
+    if bounds is not None:
+        text = f"the declared bounds, {_shown(bounds, unit)}."
+        text = f"Within {text}" if value is not None else f"No new number to hold against {text}"
+        return replace(passed(Subject.KEY_RESULT, name, check, text), is_blocking=True)
     if one.latest is None or value is None:
         return passed(Subject.KEY_RESULT, name, check, "No new number to hold against its past.")
     days = [Day(day, number) for day, number in sorted(earlier.items()) if number is not None]
@@ -138,9 +141,9 @@ def _not_restated(one: Standing, flags: Mapping[date, Sequence[str]]) -> CheckRe
         if flag.startswith(_RESTATED)
     }
     if not restated:
-        return passed(
-            Subject.KEY_RESULT, name, check, "Earlier days say what was reported of them."
-        )
+        text = "Earlier days say what was reported of them."
+        text = _NOTHING_NEW if one.latest is None else text
+        return passed(Subject.KEY_RESULT, name, check, text)
     days = ", ".join(f"{day} by {share_in_words(share)}" for day, share in restated.items())
     text = (
         f"The source says otherwise of days that were reported: {days}. "
@@ -154,7 +157,7 @@ def _not_empty(
 ) -> CheckResult:
     name, check = one.key_result.key_result_id, CheckName.NOT_EMPTY
     if one.latest is None or one.latest.origin in _BY_PEOPLE:
-        return passed(Subject.KEY_RESULT, name, check, "No new number was measured.")
+        return passed(Subject.KEY_RESULT, name, check, _NOTHING_NEW)
     value = one.latest.measurement.value
     if value:
         return passed(Subject.KEY_RESULT, name, check, "There is a number.")

@@ -3,19 +3,18 @@
 Belongs here: which of them are comparable, and reading them. Does not belong here: the checks
 (key_results).
 
-Comparable are numbers of the same definition that a run has measured, over the same window or one
-that moves on with the day: the first day of a month says nothing of a figure `to_date: month`.
+Comparable are numbers of the same definition that a run has measured, whatever goal they were judged
+by, over the same window or one that moves on with the day: the first day of a month says nothing of a
+figure `to_date: month`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import Connection, select
 
-from okr_sync.config.bundle import Bundle
 from okr_sync.config.cycles import Calendar
-from okr_sync.config.hashes import definition_hash
 from okr_sync.config.models import KeyResult, OverKind
 from okr_sync.metrics.windows import resolve_window
 from okr_sync.warehouse.check_ins import MANUAL
@@ -31,16 +30,15 @@ Past = Mapping[date, Decimal | None]
 
 
 def past_numbers(
-    connection: Connection, bundle: Bundle, key_results: Iterable[KeyResult], until: date
+    connection: Connection, definitions: Mapping[str, Collection[str]], until: date
 ) -> dict[str, Past]:
-    """The numbers of the six weeks before a day, by key result id, as they are known now."""
-    hashes = {
-        one.key_result_id: definition_hash(one, bundle.metrics[one.metric], bundle.metrics)
-        for one in key_results
-    }
+    """The numbers of the six weeks before a day, by key result id, as they are known now.
+
+    `definitions` are the definition hashes by key result id: one for each of its goals.
+    """
     history = key_result_history.c
-    found: dict[str, dict[date, Decimal | None]] = {name: {} for name in hashes}
-    for ids in in_chunks(sorted(hashes)):
+    found: dict[str, dict[date, Decimal | None]] = {name: {} for name in definitions}
+    for ids in in_chunks(sorted(definitions)):
         rows = connection.execute(
             select(history.key_result_id, history.as_of, history.value, history.definition_hash)
             .where(
@@ -52,7 +50,7 @@ def past_numbers(
             .order_by(history.as_of)
         )
         for name, as_of, value, measured_by in rows:
-            if measured_by == hashes[name]:
+            if measured_by in definitions[name]:
                 found[name][as_of] = value
     return dict(found)
 

@@ -19,7 +19,7 @@ from okr_sync.metrics.measurement import Measurement, MetricObservation
 from okr_sync.sync.baselines import baselines_of, find_baseline
 from okr_sync.sync.check_ins import check_in_failures, worth_publishing
 from okr_sync.sync.days import active_overrides
-from okr_sync.sync.goals import goals_of
+from okr_sync.sync.goals import definition_hashes, goals_of
 from okr_sync.sync.measure import Measured, measure
 from okr_sync.sync.observe import (
     calendar_of,
@@ -83,7 +83,11 @@ def publish_key_results(
             name: published_measurements(connection, bundle.key_results[name].metric, spans)
             for name, spans in scope.kept.items()
         }
-        earlier = past_numbers(connection, bundle, due, max(scope.days.days) + timedelta(days=1))
+        definitions = {
+            one.key_result_id: definition_hashes(bundle, one, goals[one.key_result_id]).values()
+            for one in due
+        }
+        earlier = past_numbers(connection, definitions, max(scope.days.days) + timedelta(days=1))
     standings: list[Standing] = []
     observations: list[KeyResultObservation] = []
     metric_observations: dict[Any, MetricObservation] = {}
