@@ -178,7 +178,11 @@ def test_people_and_definitions_are_causes_of_their_own(
 def test_a_new_goal_hides_no_restatement(warehouse: Warehouse, morning: Story) -> None:
     """A goal can't change a number: if both are new at once, the source said otherwise, and is flagged."""
     morning.find("100", target=Decimal(10))
-    with_goal = {"definition_hash": "d2", "other_goals": frozenset({"d1"}), "target": Decimal(20)}
+    with_goal: dict[str, Any] = {
+        "definition_hash": "d2",
+        "other_goals": frozenset({"d1"}),
+        "target": Decimal(20),
+    }
     morning.find("50", **with_goal)
     assert tell(warehouse)[-1] == ("restated", "50", ("restated:0.50",))
 
