@@ -160,17 +160,19 @@ def _of_key_results(rows: list[StatusRow]) -> list[Metric]:
 
 
 def _of_runs(figures: WorkerFigures) -> list[Metric]:
-    runs = CounterMetricFamily("okr_sync_runs", "Runs so far, by status.", labels=("status",))
+    runs = CounterMetricFamily(
+        "okr_sync_runs", "Runs that have ended, by status.", labels=("status",)
+    )
     for name, count in sorted(figures.runs.items()):
         runs.add_metric((name,), count)
     last = figures.last_run
-    if last is None:
+    if last is None or last.finished_at is None:
         return [runs]
     key_results = GaugeMetricFamily(
         "okr_sync_last_run_key_results", "Of the newest run that ended.", labels=("outcome",)
     )
-    for outcome, count in last.key_results.items():
-        key_results.add_metric((outcome,), count)
+    for outcome in ("ok", "failed", "unchanged"):
+        key_results.add_metric((outcome,), getattr(last, f"key_results_{outcome}"))
     ended = GaugeMetricFamily(
         "okr_sync_last_run_finished_timestamp_seconds",
         "When the newest run ended.",

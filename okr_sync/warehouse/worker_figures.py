@@ -7,22 +7,12 @@ wants to be told (okr_sync.commands.metrics), or the key results' own numbers (r
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import func, select
 
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.reads import RunRow
 from okr_sync.warehouse.tables import source_pull, sync_run
-
-
-@dataclass(frozen=True)
-class LastRun:
-    """The newest run that has ended; key results by outcome."""
-
-    started_at: datetime
-    finished_at: datetime
-    status: str
-    key_results: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -41,19 +31,21 @@ class DatasetPulls:
 
 @dataclass(frozen=True)
 class WorkerFigures:
-    """What the worker has done so far: runs by status, the newest one, and pulls by dataset."""
+    """What the worker has done so far: ended runs by status, the newest one, and pulls by dataset."""
 
     runs: Mapping[str, int]
-    last_run: LastRun | None
+    last_run: RunRow | None
     pulls: tuple[DatasetPulls, ...]
 
 
 def worker_figures(warehouse: Warehouse) -> WorkerFigures:
     """Count the worker's runs and pulls, all in one look at the warehouse."""
-    runs = select(sync_run.c.status, func.count()).group_by(sync_run.c.status)
+    # A run that is going on changes its status: a counter that had it would go back.
+    has_ended = sync_run.c.finished_at.is_not(None)
+    runs = select(sync_run.c.status, func.count()).where(has_ended).group_by(sync_run.c.status)
     ended = (
         select(sync_run)
-        .where(sync_run.c.finished_at.is_not(None))
+        .where(has_ended)
         .order_by(sync_run.c.finished_at.desc(), sync_run.c.run_id.desc())
         .limit(1)
     )
@@ -90,13 +82,5 @@ def worker_figures(warehouse: Warehouse) -> WorkerFigures:
             )
             for row in connection.execute(latest).mappings()
         )
-    last_run = None
-    if last is not None:
-        outcomes = ("ok", "failed", "unchanged")
-        last_run = LastRun(
-            last["started_at"],
-            last["finished_at"],
-            last["status"],
-            {outcome: last[f"key_results_{outcome}"] for outcome in outcomes},
-        )
+    last_run = None if last is None else RunRow(**last)
     return WorkerFigures(by_status, last_run, pulls)

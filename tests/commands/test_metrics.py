@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.sandbox.serve import Sandbox
+from okr_sync.warehouse.connect import open_warehouse
+from okr_sync.warehouse.runs import finish_run, start_run
 
 
 def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -84,6 +87,30 @@ def test_a_dataset_that_no_binding_reads_any_more_is_not_told(
     found = samples(okr_sync("metrics", "--project", synced).output)
     sources = {dict(labels).get("source") for name, labels in found if "_pull_" in name}
     assert sources == {"hubspot"}
+
+
+def test_a_run_that_is_going_on_is_not_counted_yet(okr_sync: Any, synced: str) -> None:
+    """A counter only grows: a run is counted once it has ended, by what it has become."""
+    warehouse = open_warehouse(f"sqlite:///{synced}/.okr_sync/warehouse.sqlite")
+    start_run(
+        warehouse,
+        run_id="run-1",
+        trigger="manual",
+        dagster_run_id=None,
+        config_hash="c",
+        expected=1,
+        started_at=datetime.now(UTC),
+    )
+
+    def runs() -> dict[Any, float]:
+        found = samples(okr_sync("metrics", "--project", synced).output)
+        return {labels: n for (name, labels), n in found.items() if name == "okr_sync_runs_total"}
+
+    ended = (("status", "success"),)
+    assert runs() == {ended: 1}
+    finish_run(warehouse, "run-1", finished_at=datetime.now(UTC))
+    warehouse.close()
+    assert runs() == {ended: 1, (("status", "failed"),): 1}
 
 
 def test_a_file_is_replaced_at_once(okr_sync: Any, synced: str, tmp_path: Path) -> None:
