@@ -55,7 +55,7 @@ def insert_columns(
     # The shortest ends the rows: what is shared would go on for ever.
     prepared = zip(*map(values, names), strict=False)
     if connection.dialect.name == "postgresql":
-        _copy(connection, table, names, prepared)
+        copy(connection, table, names, prepared)
     else:
         statement = insert(table).compile(dialect=connection.dialect, column_keys=names)
         connection.exec_driver_sql(str(statement), list(prepared))
@@ -77,9 +77,10 @@ def _prepared(
     return [known[value] for value in values]
 
 
-def _copy(
+def copy(
     connection: Connection, table: Table, names: Sequence[str], rows: Iterable[tuple[Any, ...]]
 ) -> None:
+    """Insert rows whose values are as the driver takes them, in the order of `names`; PostgreSQL only."""
     quote = connection.dialect.identifier_preparer
     columns = ", ".join(quote.quote(name) for name in names)
     statement = f"COPY {quote.format_table(table)} ({columns}) FROM STDIN"
@@ -87,10 +88,10 @@ def _copy(
     with (
         _as_sqlalchemy_says(connection, statement),
         driver.cursor() as cursor,
-        cursor.copy(statement) as copy,
+        cursor.copy(statement) as copying,
     ):
         for row in rows:
-            copy.write_row(row)
+            copying.write_row(row)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.exc import IntegrityError
 
 from okr_sync.errors import IncompletePullError
+from okr_sync.warehouse.bulk import copy
 from okr_sync.warehouse.encoding import epoch_ms
 from okr_sync.warehouse.lease import database_now
 from okr_sync.warehouse.mirror import FieldType, Stored, named_record_table, table_name
@@ -146,7 +147,7 @@ def insert_block(connection: Connection, table: Table, block: Block) -> None:
     try:
         if connection.dialect.name == "postgresql":
             with connection.begin_nested():
-                _copy(connection, table, block)
+                copy(connection, table, block.columns, block.rows)
         else:
             _insert(connection, table, block)
     except IntegrityError:
@@ -249,27 +250,9 @@ def _drop_old_stages(
             Table(name, sa.MetaData()).drop(connection)
 
 
-def _quoted(connection: Connection, table: Table, columns: Sequence[str]) -> tuple[str, str]:
-    quote = connection.dialect.identifier_preparer.quote
-    return quote(table.name), ", ".join(quote(column) for column in columns)
-
-
 def _insert(connection: Connection, table: Table, block: Block) -> None:
-    name, columns = _quoted(connection, table, block.columns)
+    quote = connection.dialect.identifier_preparer.quote
+    columns = ", ".join(quote(column) for column in block.columns)
     marks = ", ".join("?" * len(block.columns))
-    statement = f"INSERT INTO {name} ({columns}) VALUES ({marks})"
+    statement = f"INSERT INTO {quote(table.name)} ({columns}) VALUES ({marks})"
     connection.exec_driver_sql(statement, list(block.rows))
-
-
-def _copy(connection: Connection, table: Table, block: Block) -> None:
-    import psycopg
-
-    name, columns = _quoted(connection, table, block.columns)
-    driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
-    assert driver is not None
-    try:
-        with driver.cursor() as cursor, cursor.copy(f"COPY {name} ({columns}) FROM STDIN") as copy:
-            for row in block.rows:
-                copy.write_row(row)
-    except psycopg.errors.UniqueViolation as error:
-        raise IntegrityError(None, None, error) from error

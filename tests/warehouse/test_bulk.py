@@ -10,7 +10,9 @@ from sqlalchemy import Boolean, Column, Date, Integer, MetaData, Table, Text, fu
 
 from okr_sync.errors import WarehouseError
 from okr_sync.warehouse.bulk import insert_all
+from okr_sync.warehouse.checkpoints import Block, append, bare_stage
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
+from okr_sync.warehouse.record_values import FieldType
 from okr_sync.warehouse.types import ExactDecimal, FlagList, UtcDateTime
 
 _NUMBERS = ["0", "-0.0", "-0.5", "1.50", "1E+25", "1E-40", "12345678901234567890123.0000001", None]
@@ -90,6 +92,20 @@ def test_a_key_that_exists(warehouse: Warehouse) -> None:
         insert_all(again, table, [_row(0), _row(1), _row(2)])
     with warehouse.read() as connection:
         assert list(connection.scalars(select(table.c.id))) == [1]
+
+
+def test_a_page_that_the_database_refuses(postgresql_url: str) -> None:
+    """Records are written as quickly, and a refusal of theirs is the warehouse's error too."""
+    warehouse = open_warehouse(postgresql_url)
+    page = Block(("id", "f_amount"), [("1", "a text")])
+    with (
+        pytest.raises(WarehouseError, match="refused a statement"),
+        warehouse.write() as connection,
+    ):
+        now = datetime(2026, 10, 6, tzinfo=UTC)
+        stage = bare_stage(connection, "hubspot", "deals", {"amount": FieldType.NUMBER}, now)
+        append(connection, stage, page, None, True)
+    warehouse.close()
 
 
 def test_a_connection_that_is_lost_meanwhile(postgresql_url: str) -> None:
