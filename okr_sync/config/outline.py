@@ -3,9 +3,9 @@
 Belongs here: what that is, and when what is kept still holds. Does not belong here: loading
 (loader), the warehouse.
 
-Reading and checking all definitions takes as long as everything else that `okr-sync status` does. What it needs of them
-is kept beside the warehouse, under a fingerprint of every file that could change it and of the code
-that reads them; without it, or with another fingerprint, the project is loaded.
+Reading and checking all definitions takes as long as everything else that `okr-sync status` does. What
+it needs of them is kept beside the warehouse, under a fingerprint of every file that could change it and
+of the code that reads them; without it, or with another fingerprint, the project is loaded.
 """
 
 import hashlib
@@ -69,7 +69,8 @@ def read_outline(folder: Path) -> Outline:
     from okr_sync.config.loader import load_project
 
     outline = outline_of(load_project(folder))
-    if fingerprint is not None:
+    # Of files that changed while they were read nobody knows which of them the outline has.
+    if fingerprint is not None and _fingerprint(folder) == fingerprint:
         _keep(folder, fingerprint, outline)
     return outline
 
@@ -79,7 +80,8 @@ def _fingerprint(folder: Path) -> str | None:
     digest = hashlib.sha256(__version__.encode())
     try:
         for path in _code():
-            digest.update(str(path.stat().st_mtime_ns).encode())
+            found = path.stat()
+            digest.update(f"\n{path}\n{found.st_size}\n{found.st_mtime_ns}\n".encode())
         for path in _definitions(folder):
             name = path.relative_to(folder).as_posix()
             digest.update(f"\n{name}\n{path.is_symlink()}\n".encode(errors="surrogateescape"))
@@ -89,8 +91,13 @@ def _fingerprint(folder: Path) -> str | None:
     return digest.hexdigest()
 
 
-def _code() -> Iterator[Path]:
-    yield from sorted(Path(__file__).parent.glob("*.py"))
+def _code() -> list[Path]:
+    """The modules that definitions are read, checked and looked through with."""
+    package = Path(__file__).parent.parent
+    found = list(package.glob("*.py"))
+    for name in ("checks", "config", "metrics"):
+        found += (package / name).glob("*.py")
+    return sorted(found)
 
 
 def _definitions(folder: Path) -> Iterator[Path]:

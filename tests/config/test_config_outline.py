@@ -1,10 +1,14 @@
 """What is kept of a project's files for `status`: it must never outlive a change of them."""
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import okr_sync
 from okr_sync.config.loader import load_project
 from okr_sync.config.outline import outline_of, read_outline
 from okr_sync.errors import ConfigError
@@ -52,3 +56,66 @@ def test_rubbish_is_not_believed(kept: Path, rubbish: str) -> None:
     """A cut or strange file is as none."""
     (kept / ".okr_sync" / "outline.json").write_text(rubbish, encoding="utf-8")
     assert read_outline(kept) == outline_of(load_project(kept))
+
+
+_EACH_MODULE = """\
+import json, os, sys
+from pathlib import Path
+
+from okr_sync.config.outline import outline_of, read_outline
+
+project, package = Path(sys.argv[1]), Path(sys.argv[2])
+
+def fingerprint():
+    read_outline(project)
+    return json.loads((project / ".okr_sync" / "outline.json").read_text())["fingerprint"]
+
+last = fingerprint()
+modules = [module for name, module in sys.modules.items() if name.split(".")[0] == "okr_sync"]
+used = {Path(module.__file__) for module in modules}
+for path in sorted(used):
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    now = fingerprint()
+    print("same" if now == last else "other", path.relative_to(package))
+    last = now
+"""
+
+
+def test_another_version_of_any_code_that_reads_definitions_reads_them_again(
+    kept: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What an older version made of the files is not shown by a newer one, whichever module changed."""
+    package = tmp_path_factory.mktemp("code") / "okr_sync"
+    shutil.copytree(Path(okr_sync.__file__).parent, package)
+    (kept / ".okr_sync" / "outline.json").unlink()
+    done = subprocess.run(
+        [sys.executable, "-c", _EACH_MODULE, str(kept), str(package)],
+        cwd=package.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert "other config/loader.py" in lines and "other metrics/dependencies.py" in lines
+    assert [line for line in lines if line.startswith("same")] == []
+
+
+def test_files_that_change_while_they_are_read_are_not_kept(company: Company) -> None:
+    """A file that is back as it was is not taken for the one that stood there for a moment."""
+    (company.project / ".okr_sync").mkdir()
+    path = (company.project / "okrs" / "web.yaml").resolve()
+    before = path.read_bytes()
+    openings = 0
+
+    def change_it(event: str, details: tuple[object, ...]) -> None:
+        nonlocal openings
+        if openings < 2 and event == "open" and str(details[0]) == str(path):
+            openings += 1
+            if openings == 2:
+                path.unlink()
+
+    sys.addaudithook(change_it)
+    read_outline(company.project)
+    assert openings == 2
+    path.write_bytes(before)
+    assert read_outline(company.project) == outline_of(load_project(company.project))
