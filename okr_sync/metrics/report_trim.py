@@ -53,8 +53,8 @@ def trim_reports_need(
             window for window in need.exact_windows if not _is_trusted_window(window, read, trust)
         ),
     )
-    is_finished = begun_at is None or left.series or left.exact_windows
-    return left if is_finished else need
+    would_pull = left.series or left.exact_windows
+    return left if would_pull or begun_at is None else need
 
 
 def _trust(revise: timedelta, zone: ZoneInfo, begun_at: datetime | None, now: datetime) -> _Trust:
