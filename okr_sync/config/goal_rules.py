@@ -31,6 +31,7 @@ from okr_sync.config.rules import node_at, place_of
 from okr_sync.config.window_rules import check_window
 from okr_sync.config.wording import listed, quoted
 from okr_sync.config.yaml_reader import ListNode, Node, ScalarNode
+from okr_sync.numbers import show_number
 
 _TIME_UNITS = ("minutes", "hours", "weeks", "months", "min", "h", "w", "hour", "week", "month")
 _RATES = frozenset(
@@ -51,7 +52,10 @@ def check_goals(
     project: Project,
     findings: Findings,
 ) -> None:
-    """Everything that is odd or wrong about goals, windows and units for the metrics they are set for."""
+    """Everything that is odd or wrong about goals, windows and units for the metrics they are set for.
+
+    The unit of a key result that names none becomes its metric's, or `percent` for a goal in per cent.
+    """
     usable = {draft.name: draft.item for draft in metrics if draft.item is not None}
     calendar = Calendar(ZoneInfo(project.time_zone), project.fiscal_year_start)
     for draft in key_results:
@@ -61,6 +65,9 @@ def check_goals(
         metric = usable[draft.item.metric]
         numbers = list(_numbers(draft.node, draft.item.goal))
         unit = draft.item.unit or metric.unit
+        if unit is None and _whole_or_days(metric) is None and _percents(numbers):
+            unit = "percent"
+        draft.item = draft.item.model_copy(update={"unit": unit})
         _check_share(metric, unit, numbers, own)
         _check_percent(metric, unit, numbers, draft.node, own)
         _check_currency(metric, project.currency, unit, numbers, draft.node, own)
@@ -142,28 +149,47 @@ def _check_percent(
     node: Node,
     findings: Findings,
 ) -> None:
-    if isinstance(metric, DurationMetric):
-        what = "A duration is in days"
-        if unit is not None and unit.lower() in _TIME_UNITS:
-            findings.warn(
-                place_of(node, ("unit",)),
-                "unit-of-duration",
-                f"A duration is in days, not in {unit}.",
-                "Write the goal in days and `unit: days`.",
-            )
-    elif isinstance(metric, AggMetric) and metric.aggregation.agg.startswith("count"):
-        what = "A count is a whole number"
-    else:
+    if isinstance(metric, DurationMetric) and unit is not None and unit.lower() in _TIME_UNITS:
+        findings.warn(
+            place_of(node, ("unit",)),
+            "unit-of-duration",
+            f"A duration is in days, not in {unit}.",
+            "Write the goal in days and `unit: days`.",
+        )
+    percents = _percents(numbers)
+    if not percents:
         return
-    percents = [one for one in numbers if one[1].endswith("%")]
-    if percents:
-        position, text, number = percents[0]
+    position, text, number = percents[0]
+    what = _whole_or_days(metric)
+    if what is not None:
         findings.warn(
             position,
             "percent-of-count",
             f"{what}, and {quoted(text)} means {format(number, 'f')}.",
             "Write the number; for growth write {from: measured, to: +25%}.",
         )
+    elif unit is not None and unit != "percent":
+        written = node_at(node, ("unit",))
+        findings.warn(
+            position if written is None else written.position,
+            "percent-in-other-unit",
+            f"The goal is in per cent and the unit is {quoted(unit)}: {quoted(text)} will be shown "
+            f"as {show_number(number, unit)}.",
+            "Write `unit: percent`.",
+        )
+
+
+def _percents(numbers: list[tuple[Position, str, Decimal]]) -> list[tuple[Position, str, Decimal]]:
+    return [one for one in numbers if one[1].endswith("%")]
+
+
+def _whole_or_days(metric: AnyMetric) -> str | None:
+    """What a number that can't be per cent is instead; None where it can be."""
+    if isinstance(metric, DurationMetric):
+        return "A duration is in days"
+    if isinstance(metric, AggMetric) and metric.aggregation.agg.startswith("count"):
+        return "A count is a whole number"
+    return None
 
 
 # --- money ---------------------------------------------------------------------------------------

@@ -355,7 +355,12 @@ KEY_RESULT: Final = (
     Key("goal", ref("goal"), "What it is to reach.", True),
     Key("goal_since", DAY, "The day from which the goal counts.", default="the day on which a run first finds it"),
     Key("over", ref("over"), "The days it looks at.", default="cycle"),
-    Key("unit", {"type": "string", "maxLength": 40}, "As for a metric.", default="the metric's"),
+    Key(
+        "unit",
+        {"type": "string", "maxLength": 40},
+        "As for a metric.",
+        default="the metric's, or `percent` for a goal in per cent",
+    ),
     Key("owner", TEXT, "Who answers for it.", default="the objective's"),
     Key("commitment", word("committed", "aspirational"), "100 % is meant, or 70 % is good.", default="committed"),
     Key("indicator", word("leading", "lagging"), "Whether it moves before or after the result."),

@@ -210,8 +210,7 @@ def _bundle(
     quarantined: dict[str, str] = {}
     for draft in contents.key_results:
         if draft.item is not None:
-            unit = draft.item.unit or metrics[draft.item.metric].unit
-            key_results[draft.name] = draft.item.model_copy(update={"unit": unit})
+            key_results[draft.name] = draft.item
         elif draft.problem is not None:
             quarantined.setdefault(draft.name, draft.problem.text)
     bound = {key_result.metric for key_result in key_results.values()}

@@ -156,6 +156,7 @@ _GOALS = {
 }
 _GOAL_WARNINGS = {
     "percent-sign": "A goal above 1 with the unit percent and no % sign.",
+    "percent-in-other-unit": "A goal in per cent with another unit: 18% is shown as 0.18.",
     "percent-of-count": "A goal in per cent for a count or a duration.",
     "unit-of-duration": "A duration, which is in days, with another unit of time.",
     "wrong-side": "The title says down and the goal goes up, or the reverse.",

@@ -11,14 +11,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 from okr_sync.config.findings import Draft, Findings
+from okr_sync.config.identifiers import check_metric_name
 from okr_sync.config.models import (
     AnyMetric,
     KeyResult,
     Objective,
     Position,
 )
+from okr_sync.config.problems import BadValue
 from okr_sync.config.wording import advice, listed, quoted
-from okr_sync.config.yaml_reader import MappingNode, Node
+from okr_sync.config.yaml_reader import MappingNode, Node, ScalarNode
 
 T = TypeVar("T")
 
@@ -96,30 +98,42 @@ def check_metrics_of(
     """
     known = by_name(metrics)
     for draft in key_results:
-        key_result = draft.item
-        if key_result is None:
+        # One that can't be used for another reason is told of a metric that doesn't exist, too.
+        name = _written_metric(draft.node) if draft.item is None else draft.item.metric
+        if name is None:
             continue
         own = Findings()
-        same = known.get(key_result.metric)
+        same = known.get(name)
         position = place_of(draft.node, ("metric",))
         if same is None:
             own.error(
                 position,
                 "unknown-metric",
-                f"There is no metric {quoted(key_result.metric)}.",
-                advice_on_metric(key_result.metric, known, broken_files),
+                f"There is no metric {quoted(name)}.",
+                advice_on_metric(name, known, broken_files),
             )
-        elif same[0].item is None:
+        elif same[0].item is None and draft.item is not None:
             place = same[0].problem.position if same[0].problem else same[0].position
             own.error(
                 position,
                 "invalid-metric",
-                f"Its metric {quoted(key_result.metric)} can't be used, for a reason at {place}.",
+                f"Its metric {quoted(name)} can't be used, for a reason at {place}.",
                 "Mend the metric there.",
             )
         if own.first_error is not None:
             draft.reject(own.first_error)
         findings.include(own, draft.name)
+
+
+def _written_metric(node: Node) -> str | None:
+    """The name that a key result has for `metric`; None where it has none that could be one."""
+    entry = node.entries.get("metric") if isinstance(node, MappingNode) else None
+    if entry is None or not isinstance(entry.value, ScalarNode) or entry.value.value is None:
+        return None
+    try:
+        return check_metric_name(entry.value.text.strip())
+    except BadValue:
+        return None  # found wrong already
 
 
 def advice_on_metric(name: str, known: Mapping[str, object], broken_files: Collection[str]) -> str:

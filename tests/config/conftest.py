@@ -22,6 +22,7 @@ rules:
   too-few-key-results: off
   vague-result: off
   yes-no-result: off
+  percent-in-other-unit: off
   percent-of-count: off
   window-never-moves: off
   shared-one-owner: off

@@ -123,6 +123,37 @@ def test_a_metric_written_in_place(inspect: InspectProject) -> None:
     assert list(broken.bundle.quarantined) == ["growth/kr"]
 
 
+def test_an_unknown_metric_is_told_beside_other_mistakes(inspect: InspectProject) -> None:
+    """Whoever mends one mistake of a key result doesn't meet the next one only then."""
+    inspection = inspect({"okrs.yaml": okrs("metric: mqlz, goal: {at_lest: 1}")})
+    assert [problem.rule for problem in inspection.problems] == ["unknown-metric", "unknown-key"]
+    misspelt = inspect({"okrs.yaml": okrs("metric: MQLs, goal: {at_least: 1}, over: 28d")})
+    assert [problem.rule for problem in misspelt.problems] == ["bad-id", "bad-over"]
+
+
+@pytest.mark.parametrize(
+    ("body", "unit"),
+    [
+        ("metric: rate, goal: {from: 18%, to: 27%}", "percent"),
+        ("metric: rate, goal: {between: [18%, 27%]}", "percent"),
+        ('metric: rate, goal: {at_least: 0.18}, unit: "%"', "percent"),
+        ("metric: rate, goal: {at_least: 0.18}", None),
+        ("metric: rate, goal: {from: measured, to: +25%}", None),
+        ("metric: rate, goal: {at_least: 18%}, unit: share", "share"),
+        ("metric: mqls, goal: {at_least: 18%}", None),
+        ("goal: {from: 18%, to: 27%}", "percent"),
+    ],
+)
+def test_a_goal_in_per_cent_has_that_unit(
+    inspect: InspectProject, body: str, unit: str | None
+) -> None:
+    """Who writes 18% reads 18.0% and not 0.18, without a line about the unit."""
+    rate = "metrics:\n  rate: {conversion: {from: a, to: b, within: 3d}, of: hubspot.deals}\n"
+    inspection = inspect({"metrics/rate.yaml": rate, "okrs.yaml": okrs(body)})
+    assert inspection.bundle is not None
+    assert inspection.bundle.key_results["growth/kr"].unit == unit
+
+
 GOAL = "goal: {at_least: 1}"
 
 
