@@ -25,12 +25,14 @@ class Weight(StrEnum):
 class Flag:
     """What one flag means. `detail` is an example of what follows its colon; None where nothing does.
 
-    `words` go on after a count or a share (`4 records have …`), or stand before a name in brackets.
+    `words` go on after a count or a share (`4 records have …`), or stand before a name in brackets;
+    `of_one` go on after the count 1.
     """
 
     words: str
     weight: Weight
     detail: str | None = None
+    of_one: str | None = None
 
 
 _NOTE, _DOUBT, _REFUSED = Weight.NOTE, Weight.DOUBT, Weight.REFUSED
@@ -47,20 +49,63 @@ FLAGS: Final[dict[str, Flag]] = {
         "of the cohort have not had their time yet and are left out", _NOTE, detail="0.38"
     ),
     "negative_duration": Flag(
-        "records end before they begin: they have no duration and did not convert", _DOUBT, "2"
+        "records end before they begin: they have no duration and did not convert",
+        _DOUBT,
+        "2",
+        "record ends before it begins: it has no duration and did not convert",
     ),
     "missing_home_currency": Flag(
-        "records have no amount in the home currency and are left out", _DOUBT, "4"
+        "records have no amount in the home currency and are left out",
+        _DOUBT,
+        "4",
+        "record has no amount in the home currency and is left out",
     ),
-    "missing_value": Flag("records have no value and are left out", _DOUBT, "4"),
-    "missing_rate": Flag("records have no exchange rate and are left out", _DOUBT, "3"),
-    "zero_denominator": Flag("records have nothing to divide by and are left out", _DOUBT, "2"),
-    "bad_value": Flag("records hold a value that can't be read and are left out", _DOUBT, "2"),
-    "bad_time": Flag("records hold a time that can't be read and lie in no window", _DOUBT, "2"),
+    "missing_value": Flag(
+        "records have no value and are left out",
+        _DOUBT,
+        "4",
+        "record has no value and is left out",
+    ),
+    "missing_rate": Flag(
+        "records have no exchange rate and are left out",
+        _DOUBT,
+        "3",
+        "record has no exchange rate and is left out",
+    ),
+    "zero_denominator": Flag(
+        "records have nothing to divide by and are left out",
+        _DOUBT,
+        "2",
+        "record has nothing to divide by and is left out",
+    ),
+    "bad_value": Flag(
+        "records hold a value that can't be read and are left out",
+        _DOUBT,
+        "2",
+        "record holds a value that can't be read and is left out",
+    ),
+    "bad_time": Flag(
+        "records hold a time that can't be read and lie in no window",
+        _DOUBT,
+        "2",
+        "record holds a time that can't be read and lies in no window",
+    ),
     # groups
-    "groups": Flag("groups were reduced to one number", _NOTE, "5"),
-    "empty_groups": Flag("groups have no value and don't take part", _NOTE, "2"),
-    "missing_group": Flag("records have no value of the `by` field and are left out", _DOUBT, "3"),
+    "groups": Flag(
+        "groups were reduced to one number", _NOTE, "5", "group was reduced to one number"
+    ),
+    "empty_groups": Flag(
+        "groups have no value and don't take part",
+        _NOTE,
+        "2",
+        "group has no value and doesn't take part",
+    ),
+    "missing_group": Flag(
+        "records have no value of the `by` field and are left out",
+        _DOUBT,
+        "3",
+        "record has no value of the `by` field and is left out",
+    ),
     # formulas
     "missing_input": Flag("this input of the formula has no value", _NOTE, "promoters"),
     "division_by_zero": Flag("the formula divides by zero", _NOTE),
@@ -115,6 +160,8 @@ def flag_in_words(flag: str) -> str:
         return f"all or nearly all {known.words}"
     if name in ("immature", "restated"):
         return f"{share_in_words(detail)} {known.words}"
+    if detail == "1" and known.of_one is not None:
+        return f"1 {known.of_one}"
     if detail.isdigit():
         return f"{detail} {known.words}"
     return f"{known.words} ({detail})" if detail else known.words

@@ -51,6 +51,20 @@ def test_a_share_in_two_decimals_says_no_more_than_it_knows(flag: str, words: st
     assert flag_in_words(flag).startswith(words)
 
 
+@pytest.mark.parametrize("name", [name for name, flag in FLAGS.items() if flag.of_one])
+def test_one_is_told_as_one(name: str) -> None:
+    """One record has no amount, and two have none: both are whole sentences."""
+    one, two = flag_in_words(f"{name}:1"), flag_in_words(f"{name}:2")
+    assert re.match(r"1 (record|group) (has|holds|ends|was) ", one), one
+    assert re.match(r"2 (records|groups) (have|hold|end|were) ", two), two
+
+
+def test_each_count_has_words_for_one() -> None:
+    """Only counts have them, and every count has."""
+    counts = {name for name, flag in FLAGS.items() if (flag.detail or "").isdigit()}
+    assert {name for name, flag in FLAGS.items() if flag.of_one} == counts - {"confidence"}
+
+
 def test_flags_are_weighed() -> None:
     """Checks ask for those that cast doubt; a source's own flag that isn't known weighs nothing."""
     flags = ("bad_value:2", "blocked_metric", "provisional", "sampled", "strange")
