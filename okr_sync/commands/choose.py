@@ -54,6 +54,17 @@ def _choose_one(name: str, known: Collection[str]) -> str:
         return same_id[0]
     if same_id:
         raise UsageError(f"Several teams have a key result {name}: {', '.join(same_id)}.")
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]}?" if near else " `okr-sync status` lists them."
-    raise UsageError(f"There is no key result {name}.{hint}")
+    of_team = sorted(each for each in known if each.partition("/")[0] == name)
+    if of_team:
+        raise UsageError(f"{name} is a team. Its key results are {', '.join(of_team)}.")
+    raise UsageError(f"There is no key result {name}.{_near(name, known)}")
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    """The key result that was probably meant, by its whole id or by what stands after the team."""
+    by_short_id = {each.partition("/")[2]: each for each in sorted(known, reverse=True)}
+    for candidates, cutoff in ((by_short_id, 0.6), ({each: each for each in known}, 0.4)):
+        near = difflib.get_close_matches(name, candidates, n=1, cutoff=cutoff)
+        if near:
+            return f" Did you mean {candidates[near[0]]}?"
+    return " `okr-sync status` lists them." if known else " The project has none yet."

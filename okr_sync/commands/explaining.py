@@ -230,15 +230,20 @@ def _unpaced(
 
 def _threshold_of(status: str, thresholds: StatusThresholds) -> str:
     exceeding, on_track, lagging = (
-        f"{number.normalize():f}"
+        _points(number)
         for number in (thresholds.exceeding, thresholds.on_track, thresholds.lagging)
     )
+    side = "less" if thresholds.exceeding < 0 else "more"
     return {
-        "exceeding": f"at most {exceeding} behind",
-        "on_track": f"more than {exceeding} and at most {on_track} behind",
-        "lagging": f"more than {on_track} and at most {lagging} behind",
-        "severely_lagging": f"more than {lagging} behind",
+        "exceeding": f"{exceeding} or better",
+        "on_track": f"{side} than {exceeding} and at most {on_track}",
+        "lagging": f"more than {on_track} and at most {lagging}",
+        "severely_lagging": f"more than {lagging}",
     }.get(status, "thresholds do not apply")
+
+
+def _points(behind: Decimal) -> str:
+    return f"{abs(behind).normalize():f} {'ahead' if behind < 0 else 'behind'}"
 
 
 # --- definition, window, records ------------------------------------------------------------------
@@ -329,8 +334,8 @@ def _run(found: Explanation, version: str) -> Iterator[str]:
         yield f"{found.row.run_id}: not known any more"
     else:
         yield f"{run.run_id}: {run.trigger}, begun at {time_in_words(run.started_at)}"
-        commit = found.git_sha or "not in a git checkout"
-        yield f"config {run.config_hash[:12]}, commit {commit}"
+        commit = f"commit {found.git_sha}" if found.git_sha else "not in a git checkout"
+        yield f"config {run.config_hash[:12]}, {commit}"
     yield f"explained by okr-sync {version}"
 
 

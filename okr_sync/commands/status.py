@@ -158,7 +158,7 @@ def _goals(
 
 
 def _table(rows: Sequence[StatusRow], goals: Mapping[str, AgreedGoal], narrow: bool) -> Table:
-    """The table; a narrow one has day and notes below the title, and no bars."""
+    """The table, ids beside titles; a narrow one has day and notes below the title, and no bars."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Key result", overflow="fold", min_width=20)
     table.add_column("Value", justify="right", no_wrap=True)
@@ -173,7 +173,7 @@ def _table(rows: Sequence[StatusRow], goals: Mapping[str, AgreedGoal], narrow: b
             heading = (row.team, row.cycle)
             table.add_row(Text(f"{row.team} · {row.cycle}", style="bold"))
         day = "–" if row.as_of is None else row.as_of.isoformat()
-        title = Text(row.title)
+        title = Text(row.title).append(f" ({row.key_result_id.partition('/')[2]})", style="dim")
         beside = [day, _notes(row)]
         if narrow:
             title.append(f"\n{', '.join(filter(None, beside))}", style="dim")

@@ -50,7 +50,7 @@ def test_status_is_a_table_or_json(synced: Any) -> None:
     """The table is for people; the JSON has every column of key_result and key_result_current."""
     table = run("status")
     assert table.exit_code == 0
-    assert "Bring in 10 leads" in table.output
+    assert "Bring in 10 leads (leads)" in table.output, "the id that other commands want"
     assert "50.0%" in table.output
     rows = json.loads(run("status", "--json").output)
     by_id = {row["key_result_id"]: row for row in rows}
@@ -133,6 +133,8 @@ def test_status_as_it_was_known_on_a_day(synced: Any) -> None:
         ),
         (("sync", "leds"), "There is no key result leds. Did you mean sales/leads?"),
         (("history", "web/visits"), "There is no key result web/visits."),
+        (("history", "sesions"), "There is no key result sesions. Did you mean web/sessions?"),
+        (("explain", "web"), "web is a team. Its key results are web/sessions, web/visitors."),
         (("history", "leads", "--as-known-on", "9999-12-31"), "'9999-12-31' is too far away"),
         (("status", "nonsense-entirely"), "There is no key result"),
         (("statsu",), "No such command 'statsu'"),

@@ -43,6 +43,18 @@ def asked(*words: str) -> Any:
     return json.loads(result.output)
 
 
+def test_a_status_says_from_where_to_where_it_goes(demo_project: Path) -> None:
+    """Who is ahead reads of points ahead, and not of so many less than none behind."""
+    told = {
+        name: CliRunner().invoke(main, ["explain", name]).output
+        for name in ("mql-to-sql", "mqls", "sqls", "email-sessions")
+    }
+    assert "ahead of the expected progress: exceeding (10 ahead or better)" in told["mql-to-sql"]
+    assert ": on track (less than 10 ahead and at most 16.5 behind)" in told["mqls"]
+    assert ": lagging (more than 16.5 behind and at most 33 behind)" in told["sqls"]
+    assert ": severely lagging (more than 33 behind)" in told["email-sessions"]
+
+
 def test_the_records_listed_are_those_that_were_counted(demo_project: Path) -> None:
     """For each key result over records, of all kinds: numerator, denominator, sample and sums."""
     traced = 0
