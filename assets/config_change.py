@@ -11,6 +11,7 @@ import json
 import dagster as dg
 
 from assets.keys import SYNC_JOB
+from assets.project import as_of_days
 from assets.resources import Clock
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.loader import load_project
@@ -25,8 +26,10 @@ _SECONDS = 60
 def config_change_sensor(bundle: Bundle, clock: Clock) -> dg.SensorDefinition:
     """A run for every change of the files' contents that has stood for two evaluations.
 
-    The cursor holds the hash that was last run for and the one last seen. A change must be seen twice,
-    so that nobody's half-saved edit is run; saving a file as it was is no change.
+    The cursor holds the hash that was last run for and the one last seen, with the instant. A change
+    must be seen twice, so that nobody's half-saved edit is run; saving a file as it was is no change.
+    Going back to what ran before is one. There is no run of a day before the first that has partitions,
+    here or in the changed files: such a change waits for it.
     """
 
     def runs_of_change(
@@ -43,16 +46,23 @@ def config_change_sensor(bundle: Bundle, clock: Clock) -> dg.SensorDefinition:
                 skip_reason="The files are as they were in the last run.", cursor=json.dumps(cursor)
             )
         if known.get("seen") != now.config_hash:
-            cursor = {"ran": known["ran"], "seen": now.config_hash}
+            seen_at = clock.now().isoformat()
+            cursor = {"ran": known["ran"], "seen": now.config_hash, "seen_at": seen_at}
             return dg.SensorResult(
                 skip_reason="The files have changed; they run if they stay so for a minute.",
                 cursor=json.dumps(cursor),
             )
         today = clock.now().astimezone(calendar_of(now.project).zone).date()
+        begins = max(as_of_days(one).start.date() for one in (bundle, now) if one.key_results)
+        if today < begins:
+            return dg.SkipReason(f"The files have changed; the first cycle begins on {begins}.")
         return dg.SensorResult(
             run_requests=[
                 dg.RunRequest(
-                    run_key=f"config {now.config_hash} {today}", partition_key=today.isoformat()
+                    # Dagster never runs a key twice: the instant tells this change from an earlier one
+                    # to the same contents.
+                    run_key=f"config {now.config_hash} {known['seen_at']}",
+                    partition_key=today.isoformat(),
                 )
             ],
             cursor=json.dumps({"ran": now.config_hash}),

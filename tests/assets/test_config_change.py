@@ -1,6 +1,6 @@
 """The sensor that syncs when bindings have changed: by what the files hold, and not half-saved."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -12,14 +12,36 @@ from okr_sync.definitions import build_definitions
 NOW = datetime(2026, 3, 6, 3, 30, tzinfo=UTC)  # 22:30 of the 5th in New York
 
 
+class Ticking(Clock):
+    """A clock that goes on by a second each time it is looked at."""
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__(now)
+        self._now = now
+
+    def now(self) -> datetime:
+        """A second after the last time."""
+        self.pass_by(timedelta(seconds=1))
+        return self._now
+
+    def pass_by(self, wait: timedelta) -> None:
+        """Let time pass."""
+        self._now += wait
+
+
 class Watching:
     """The sensor as Dagster's daemon has it: definitions that were loaded once, and a cursor."""
 
-    def __init__(self, company: Any) -> None:
-        repository = build_definitions(company.project, {"clock": Clock(NOW)}).get_repository_def()
+    def __init__(self, company: Any, now: datetime = NOW) -> None:
+        self._clock = Ticking(now)
+        repository = build_definitions(company.project, {"clock": self._clock}).get_repository_def()
         self._sensor = repository.get_sensor_def(SENSOR)
         self._repository = repository
         self._cursor: str | None = None
+
+    def later(self, wait: timedelta) -> None:
+        """Let time pass."""
+        self._clock.pass_by(wait)
 
     def look(self) -> Any:
         """One evaluation."""
@@ -81,3 +103,32 @@ def test_a_project_file_that_cannot_be_read_is_said(company: Any) -> None:
     assert "can't be read" in found.skip_message
     company.write("okr_sync.yaml", text)
     assert not watching.look().run_requests
+
+
+def test_the_same_change_made_again_runs_again(company: Any) -> None:
+    """To one goal, back, and to it once more on one day: three runs, each with a key of its own."""
+    watching = Watching(company)
+    text = (company.project / "okrs" / "sales.yaml").read_text(encoding="utf-8")
+    changed = text.replace("to: 10}", "to: 12}")
+    keys = []
+    for contents in (changed, text, changed):
+        company.write("okrs/sales.yaml", contents)
+        watching.look()
+        (request,) = watching.look().run_requests
+        keys.append(request.run_key)
+    assert len(set(keys)) == 3
+
+
+def test_no_run_of_a_day_before_the_first_cycle(company: Any) -> None:
+    """A project that is written ahead of its quarter is not run until that begins, and then it is."""
+    eve = datetime(2026, 1, 1, 4, tzinfo=UTC)  # 23:00 of 31 December in New York
+    watching = Watching(company, eve)
+    text = (company.project / "okrs" / "sales.yaml").read_text(encoding="utf-8")
+    company.write("okrs/sales.yaml", text.replace("to: 10}", "to: 12}"))
+    watching.look()
+    found = watching.look()
+    assert not found.run_requests
+    assert "the first cycle begins on 2026-01-01" in found.skip_message
+    watching.later(timedelta(hours=1))
+    (request,) = watching.look().run_requests
+    assert request.partition_key == "2026-01-01"
