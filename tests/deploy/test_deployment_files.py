@@ -89,6 +89,34 @@ def test_every_variable_of_the_compose_file_is_in_the_example() -> None:
     assert all(line.endswith("=") for line in lines if line and not line.startswith("#"))
 
 
+def test_workers_do_not_get_the_administrators_password() -> None:
+    """What workers are given are the sources' variables; those of the Compose file itself are not."""
+    text = (DEPLOY / "docker-compose.yaml").read_text(encoding="utf-8")
+    services = read("docker-compose.yaml")["services"]
+    asked = {part.split(":")[0].split("}")[0] for part in text.split("${")[1:]}
+    assert (
+        "POSTGRES_PASSWORD" in asked and "POSTGRES_PASSWORD" in services["database"]["environment"]
+    )
+    for name in ("code", "web", "daemon"):
+        assert not asked & services[name]["environment"].keys()
+        for file in services[name]["env_file"]:
+            assert file != ".env"
+            example = (DEPLOY / f"example.{file}").read_text(encoding="utf-8")
+            assert not any(variable in example for variable in asked)
+
+
+def test_the_user_of_the_image_may_write_to_every_volume() -> None:
+    """A new volume takes its owner from the image's folder: without one root owns it, and runs fail."""
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    user = text.partition("\nRUN groupadd")[2].partition("\nCOPY")[0]
+    made = user.partition("install -d -o okr -g okr ")[2].split()
+    homes = user.partition("--home-dir ")[2].split()[:1]
+    mounts = [volume.split(":") for volume in read("docker-compose.yaml")["x-okr-sync"]["volumes"]]
+    names = read("docker-compose.yaml")["volumes"].keys()
+    kept = [mount[1] for mount in mounts if mount[0] in names]
+    assert len(kept) == 2 and set(kept) <= {*made, *homes}
+
+
 def test_dagster_takes_the_instance_file() -> None:
     """Dagster's own schema takes deploy/dagster.yaml, with telemetry off and refusals not retried."""
     settings = read("dagster.yaml")
