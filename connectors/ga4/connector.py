@@ -5,7 +5,7 @@ here: requests (requests), calls (calls, reading), rows (rows) or the tables (re
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,12 +17,12 @@ from connectors.errors import RetryPolicy
 from connectors.ga4.calls import GA4_RETRIES, Ga4Calls
 from connectors.ga4.quality import blocked_metrics, hidden_metrics, may_be_blocked
 from connectors.ga4.reading import Reading, read_reports
-from connectors.ga4.requests import series_reports, window_reports
+from connectors.ga4.requests import Report, series_reports, window_reports
 from connectors.ga4.rows import Answer
 from connectors.ga4.totals import window_figures
 from okr_sync.config.models import Ga4Source
 from okr_sync.errors import DeferredSourceError, SourceError, TransientSourceError
-from okr_sync.metrics.needs import ReportsNeed
+from okr_sync.metrics.needs import ExactWindowNeed, ReportsNeed, SeriesNeed
 from okr_sync.metrics.windows import local_midnight
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.report_store import (
@@ -59,9 +59,10 @@ class Ga4Connector:
         """Read every report of the need, prove that each is whole, and store all in one transaction.
 
         What a pull that fails on the way has read is stored, too, for the next one to go on from
-        (`report_trim`); the dataset is not complete by it, and nothing is published of it. A metric that GA4 can't give as it is bound (400) fails no
-        pull: why is recorded for whoever evaluates it (`report_store.refusals`), so that one
-        binding's mistake stops no other. So is a metric that GA4 hides from us behind zeros.
+        (`report_trim`); the dataset is not complete by it, and nothing is published of it. A metric
+        that GA4 can't give as it is bound (400) fails no pull: why is recorded for whoever evaluates it
+        (`report_store.refusals`), so that one binding's mistake stops no other. So is a metric that GA4
+        hides from us behind zeros.
         """
         started = time.monotonic()
         self._calls.reset()
@@ -162,14 +163,7 @@ class Ga4Connector:
             need.exact_windows, reading.answers, refusals
         ).items():
             put_windows(connection, ReportKey(need.source, need.dataset, series), windows, now)
-        asked: dict[str, set[str]] = {}
-        for answer in () if is_whole else reading.answers:
-            asked.setdefault(answer.report.where.key(), set()).update(answer.report.metrics)
-        wanted = [(each.where.key(), each.metrics) for each in need.series]
-        wanted += [(each.where.key(), each.metrics) for each in need.exact_windows]
-        for series, names in wanted if is_whole else ():
-            asked.setdefault(series, set()).update(names)
-        for series, metrics in asked.items():
+        for series, metrics in _asked(need, None if is_whole else reading.answers).items():
             refused = {
                 metric: refusals[series, metric]
                 for metric in sorted(metrics)
@@ -184,6 +178,18 @@ class Ga4Connector:
             for flag in answer.flags_of(metric)
         }
         return flags.union(*(refusal.quality for refusal in refusals.values()))
+
+
+def _asked(need: ReportsNeed, read: Sequence[Answer] | None) -> dict[str, set[str]]:
+    """Series → the metrics of which it is known now whether GA4 refuses them: all that are needed, or
+    where the pull broke off those that were `read`."""
+    known: Iterable[SeriesNeed | ExactWindowNeed | Report] = (
+        (*need.series, *need.exact_windows) if read is None else [one.report for one in read]
+    )
+    asked: dict[str, set[str]] = {}
+    for each in known:
+        asked.setdefault(each.where.key(), set()).update(each.metrics)
+    return asked
 
 
 def _suspects(reading: Reading) -> frozenset[str]:

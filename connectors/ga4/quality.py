@@ -1,7 +1,8 @@
 """What GA4 says of how good a report is, as quality flags.
 
-Belongs here: which response metadata becomes which flag, and which of them refuse a figure. Does not belong here: flags that follow
-from the records themselves, or showing them (okr_sync).
+Belongs here: which response metadata becomes which flag, and which of them refuse a figure. Does not
+belong here: flags that follow from the records themselves, or showing them (okr_sync).
+
 Metadata: google/analytics/data/v1beta/data.proto, ResponseMetaData and MetricMetadata.
 """
 
