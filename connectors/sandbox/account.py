@@ -99,10 +99,14 @@ class Account:
     clock: Callable[[], datetime] = utc_now
     lock: threading.RLock = field(default_factory=threading.RLock)
 
+    def object_types(self) -> tuple[str, ...]:
+        """The objects that it has or, as every account, could have."""
+        return tuple(dict.fromkeys((*self.tables, *STANDARD_OBJECTS)))
+
     def object_type(self, name: str) -> str | None:
         """The object type that a path or a file calls `name`: plural, singular or type id."""
         name = _TYPE_IDS.get(name, name)
-        for object_type in (*self.tables, *STANDARD_OBJECTS):
+        for object_type in self.object_types():
             if name in (object_type, singular(object_type)):
                 return object_type
         return None

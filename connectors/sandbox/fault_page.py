@@ -10,6 +10,7 @@ from pathlib import Path
 from connectors.sandbox.fault_table import FAULTS, GA4_REQUESTS, HUBSPOT_REQUESTS, PARAMETERS, Fault
 
 _APIS = {"hubspot": HUBSPOT_REQUESTS, "ga4": GA4_REQUESTS}
+_NAMES = {"hubspot": "HubSpot", "ga4": "GA4"}
 _MARKED = "<!-- faults: {api} -->\n"
 _END = "<!-- end -->"
 
@@ -18,13 +19,15 @@ def fault_list() -> str:
     """Every fault on a line, with what it takes."""
     width = max(map(len, FAULTS))
     lines = [
-        "Switch one on with --fault NAME[:n][,key=value…]: n times, or until it is switched off."
+        "Switch one on with --fault NAME[:n][,key=value…]: n times, or until it is switched off.",
+        "Each takes after=N (not for the first N requests that it could meet) and on=KIND (only for this",
+        "kind of request), HubSpot's also object=NAME (only for this object); in [ ] what it takes besides.",
     ]
-    for api in _APIS:
-        lines.append("")
+    for api, kinds in _APIS.items():
+        lines += ["", f"{_NAMES[api]}. Kinds of request: {', '.join(kinds)}"]
         for fault in _of(api):
             takes = f" [{', '.join(_taken(fault))}]" if fault.takes else ""
-            lines.append(f"{fault.name:<{width}}  {fault.does.replace('`', '')}{takes}")
+            lines.append(f"{fault.name:<{width}}  {fault.does}{takes}")
     return "\n".join(lines)
 
 

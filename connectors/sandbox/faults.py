@@ -76,9 +76,13 @@ class Switch:
 
 
 class Faults:
-    """The switchboard of a sandbox; safe between threads. Raises UsageError for what it can't do."""
+    """The switchboard of a sandbox; safe between threads. Raises UsageError for what it can't do.
 
-    def __init__(self) -> None:
+    `objects` are those that a fault of HubSpot's may be kept to.
+    """
+
+    def __init__(self, objects: Sequence[str] = ()) -> None:
+        self._objects = objects
         self._lock = threading.Lock()
         self._on: list[Switch] = []
 
@@ -96,8 +100,8 @@ class Faults:
         `after` requests that it could meet, for one kind of request or one object only if given.
         """
         fault = find(name)
-        _check_place(fault, on, object)
-        left, skip = _count("times", times), _count("after", after) or 0
+        _check_place(fault, on, object, self._objects)
+        left, skip = _count(f"{name}: times", times), _count(f"{name}: after", after) or 0
         switch = Switch(fault, left, skip, on, object, _values(fault, values))
         with self._lock:
             self._on.append(switch)
@@ -187,7 +191,7 @@ def read_switch(text: str) -> dict[str, Any]:
     name, colon, times = head.partition(":")
     told: dict[str, Any] = {"name": name}
     if colon:
-        told["times"] = _number("the number of times", times, int)
+        told["times"] = _number(f"{name}: how often", times, int)
     for part in parts:
         key, equals, value = part.partition("=")
         if not equals or key in ("name", "times"):
@@ -196,11 +200,17 @@ def read_switch(text: str) -> dict[str, Any]:
     return told
 
 
-def _check_place(fault: Fault, on: str | None, object_type: str | None) -> None:
+def _check_place(
+    fault: Fault, on: str | None, object_type: str | None, objects: Sequence[str]
+) -> None:
     if on is not None and on not in fault.requests:
         raise UsageError(f"{fault.name} can't come on {on!r}. {advice(on, fault.requests)}")
     if object_type is not None and fault.api != "hubspot":
         raise UsageError(f"{fault.name} has no object: only faults of HubSpot's do.")
+    if object_type is not None and object_type not in objects:
+        raise UsageError(
+            f"The account has no object {object_type!r}. {advice(object_type, objects)}"
+        )
 
 
 def _values(fault: Fault, given: Mapping[str, Value]) -> dict[str, Value | None]:
@@ -209,7 +219,7 @@ def _values(fault: Fault, given: Mapping[str, Value]) -> dict[str, Value | None]
         if name not in fault.takes:
             own = (*fault.takes, "times", "after", "on", "object")
             raise UsageError(f"{fault.name} takes no {name!r}, but {listed(own, 'and')}.")
-        values[name] = _number(name, value, PARAMETERS[name].type)
+        values[name] = _number(f"{fault.name}: {name}", value, PARAMETERS[name].type)
     for name in fault.needs:
         if values[name] is None:
             raise UsageError(f"{fault.name} needs {name}=, {PARAMETERS[name].means}.")

@@ -64,7 +64,7 @@ class HubSpotSandbox:
         self.limiter = RateLimiter(
             tier, self._settings.time_zone, enforced=rate_limits, clock=account.clock
         )
-        self.faults = faults or Faults()
+        self.faults = faults or Faults(account.object_types())
         conditions = Conditions()
         self._faulty = HubSpotFaults(self.faults, account, conditions)
         self._routes = Routes(account, self._settings, self.limiter, conditions)

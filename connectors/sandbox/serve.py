@@ -40,8 +40,8 @@ class Sandbox:
         control_port: int = 0,
         ga4_transport: Literal["grpc", "rest"] = "grpc",
     ) -> None:
-        self.faults = Faults()
         self.account: Account = load_account(folder)
+        self.faults = Faults(self.account.object_types())
         self.hubspot: HubSpotSandbox | None = None
         self.ga4: Ga4Sandbox | None = None
         self.databases = SandboxDatabases(folder)

@@ -89,20 +89,23 @@ def test_every_fault_can_be_switched_on_and_off(name: str) -> None:
         ("hubspot.total_too_high,on=list", "can't come on 'list'"),
         ("hubspot.record_calculated", "needs property="),
         ("ga4.sampled,object=contacts", "only faults of HubSpot's"),
+        ("hubspot.401,object=contatcs", "Did you mean `contacts`?"),
+        ("hubspot.401,object=deal", "Did you mean `deals`?"),
+        ("hubspot.429_burst,retry_after=soon", "hubspot.429_burst: retry_after must be a whole"),
         ("ga4.blocked_metric", "needs metric="),
         ("ga4.blocked_metric,metric=totalRevenu", "Did you mean `totalRevenue`?"),
     ],
 )
-def test_what_is_not_understood_is_refused(text: str, words: str) -> None:
+def test_what_is_not_understood_is_refused(folder: Path, text: str, words: str) -> None:
     """A misspelt fault, place or value is told with the near miss and never passes as switched on."""
     with pytest.raises(UsageError) as raised:
-        Faults().switch_on(**read_switch(text))
+        Sandbox(folder).faults.switch_on(**read_switch(text))
     assert words in raised.value.user_text
 
 
 def test_how_often_and_from_when() -> None:
     """`:n` and `after` count the requests that a fault could meet, and no others."""
-    faults = Faults()
+    faults = Faults(["contacts", "deals"])
     faults.switch_on(**read_switch("hubspot.401:2,after=1,on=list,object=contacts"))
     met = [
         bool(faults.take("hubspot", Stage.REFUSE, kind, object_type))
@@ -175,6 +178,8 @@ def test_faults_of_the_command_line(folder: Path) -> None:
     listed = runner.invoke(main, ["sandbox", "--faults"])
     assert (listed.exit_code, listed.output) == (0, fault_list() + "\n")
     assert all(name in listed.output for name in FAULTS)
+    assert all(kind in listed.output for kind in (*HUBSPOT_REQUESTS, *GA4_REQUESTS))
+    assert "one byte every `seconds`" in listed.output
 
 
 def test_the_page_has_every_fault() -> None:
