@@ -30,5 +30,9 @@ class Finding:
 
 
 def failed(subject: str, text: str) -> Finding:
-    """A failure whose text already says what to do, as those of connectors do."""
-    return Finding(Level.FAILED, subject, text)
+    """A failure whose text already says what to do, as those of connectors do.
+
+    A subject begins with the source's name, so the text needs not name it once more.
+    """
+    source = subject.partition(":")[0]
+    return Finding(Level.FAILED, subject, text.removeprefix(f"Source {source}: "))

@@ -70,11 +70,13 @@ def _print(console: Console, found: list[Finding]) -> None:
         if finding.remedy:
             console.print(Text(f"        {finding.remedy}"), soft_wrap=True)
     bad = sum(finding.level is Level.FAILED for finding in found)
-    console.print("Nothing is in the way of a run." if not bad else f"{bad} in the way of a run.")
+    what = f"{counted(bad, 'thing')} {'is' if bad == 1 else 'are'}" if bad else "Nothing is"
+    console.print(f"{what} in the way of a run.")
 
 
 def _findings(bundle: Bundle) -> Iterator[Finding]:
-    yield _project(bundle)
+    project = _project(bundle)
+    yield project
     bound = _bound_datasets(bundle)
     for name, source in bundle.project.sources.items():
         if name in bound:
@@ -83,8 +85,10 @@ def _findings(bundle: Bundle) -> Iterator[Finding]:
             yield Finding(
                 Level.WARNING,
                 name,
-                "no key result reads it",
-                "Bind something of it, or take it out of okr_sync.yaml.",
+                "no key result that can run reads it",
+                "Bind something of it, or take it out of okr_sync.yaml."
+                if project.level is Level.OK
+                else "Mend the project first: what can't run may read it.",
             )
     yield from _warehouse(bundle)
     yield from _channels(bundle)
@@ -92,12 +96,19 @@ def _findings(bundle: Bundle) -> Iterator[Finding]:
 
 
 def _project(bundle: Bundle) -> Finding:
-    if not bundle.quarantined and not bundle.broken_files:
-        return Finding(Level.OK, "project", f"{len(bundle.key_results)} key results can run")
+    wrong = []
+    if bundle.quarantined:
+        wrong.append(f"{counted(len(bundle.quarantined), 'key result')} can't run")
+    if bundle.broken_files:
+        wrong.append(f"{counted(len(bundle.broken_files), 'file')} can't be read in full")
+    if not wrong:
+        return Finding(
+            Level.OK, "project", f"{counted(len(bundle.key_results), 'key result')} can run"
+        )
     return Finding(
         Level.FAILED,
         "project",
-        f"{len(bundle.quarantined)} key results can't run",
+        " and ".join(wrong),
         "Run `okr-sync check`: it says what is wrong, and where.",
     )
 

@@ -55,7 +55,16 @@ def test_what_is_missing_is_said_with_what_to_do(
     assert found["web"] == "warning"
     assert found["warehouse"] == "warning"
     assert "HUBSPOT_ACCESS_TOKEN is not set" in result.output
-    assert "2 in the way of a run" in okr_sync("doctor").output
+    said = okr_sync("doctor").output
+    assert "project: 1 file can't be read in full" in said
+    assert "web: no key result that can run reads it" in said
+    assert "hubspot: token: the environment variable HUBSPOT_ACCESS_TOKEN" in said
+    assert "2 things are in the way of a run." in said
+    at_company.write(
+        "okrs/web.yaml",
+        "team: web\ncycle: 2026-Q4\nobjectives: [{id: a, title: A, key_results: [\n  {id: b, title: B, metric: nothing, goal: {at_least: 1}}]}]\n",
+    )
+    assert "project: 1 key result can't run" in okr_sync("doctor").output
 
 
 def test_a_refused_token_and_a_missing_scope_are_named(
