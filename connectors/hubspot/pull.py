@@ -19,6 +19,7 @@ from connectors.hubspot.full_read import FullRead, ReadAll
 from connectors.hubspot.holdings import Held
 from connectors.hubspot.reconcile import INDEX_LAG, Reconciler, TooMuchDriftError
 from connectors.hubspot.records import (
+    MOST_CHANGES,
     RecordReader,
     Slice,
     TooManyChangesError,
@@ -53,9 +54,6 @@ from okr_sync.warehouse.source_memory import recall, remember
 REREAD_AFTER: Final = timedelta(hours=24)
 """Calculated properties and associations change without moving a record's modified date, so all is
 read again."""
-
-MOST_CHANGES: Final = 50_000
-"""From here on a full read is quicker than a search: lists have the far wider rate limit."""
 
 _PUT_OFF: Final = timedelta(days=7)
 _KEPT_FOR_OTHERS: Final = 10
@@ -189,12 +187,14 @@ class DatasetPull:
         for _ in range(2):
             high = self._present()
             newest = self._reader.newest()
-            rows = _covered(newest, low)
+            rows = _covered(newest, low, self._reader.search_page)
             if rows is None:
                 rows = self._reader.changes(low, high, MOST_CHANGES)
+            else:
+                rows = self._reader.as_they_are(rows, high)
             self._check_schema()
             held = Held(self._warehouse, table)
-            held.put(row for row in rows if is_at_most(row, high))
+            held.put(rows)
             reconciler = Reconciler(self._reader, held)
             # What was created after `high` would stand in the count for a record that is gone.
             is_exact = all(is_at_most(row, high) for row in newest.rows)
@@ -202,16 +202,16 @@ class DatasetPull:
             expected = reconciler.settle(total, high)
             if held.count != expected:
                 continue
-            self._look(reconciler, held, newest, high)
+            self._look(reconciler, held, newest)
             expected = reconciler.settle(total, high) if reconciler.repaired else expected
             if held.count == expected:
                 return self._commit_changes(known, cursor_at, high, held, expected)
         raise _NotReconciledError
 
-    def _look(self, reconciler: Reconciler, held: Held, newest: Slice, high: datetime) -> None:
+    def _look(self, reconciler: Reconciler, held: Held, newest: Slice) -> None:
         """Compare a part of the mirror with HubSpot; if all of it is wrong, all is read again soon."""
         if len(newest.rows) >= newest.total:
-            reconciler.compare_all([row for row in newest.rows if is_at_most(row, high)])
+            reconciler.compare_all(newest.rows)
             return
         self._looks.count += 1
         self._looks.all_wrong |= reconciler.look(self._looks.count, newest.total)
@@ -342,8 +342,13 @@ class DatasetPull:
             )
 
 
-def _covered(newest: Slice, low: datetime) -> list[Row] | None:
-    """The records modified at `low` or later, if the newest ones are sure to hold them all."""
+def _covered(newest: Slice, low: datetime, asked: int) -> list[Row] | None:
+    """The records modified at `low` or later, if the newest ones are sure to hold them all.
+
+    A page with fewer than were asked for may have passed some over.
+    """
+    if len(newest.rows) < min(asked, newest.total):
+        return None
     times = [row["updated_ms"] for row in newest.rows]
     known = [at for at in times if isinstance(at, int)]
     low_ms = epoch_ms(low)

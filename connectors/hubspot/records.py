@@ -1,15 +1,15 @@
 """The records of one CRM object: all of them by list, what has changed by search.
 
 Belongs here: which requests read records, and paging that neither loses records nor runs for ever.
-Does not belong here: rows (record_rows), when to read what and the proof that all is there (pull,
-proof, reconcile).
+Does not belong here: rows (record_rows), when to read what (pull) and the proof that all is there
+(full_read, reconcile).
 
 Search facts: 200 a page; results beyond 10,000 can't be paged by offset, so pages go on from the
 last id; the index lags behind writes; it never holds archived records; the modified date is
 `lastmodifieddate` for contacts and `hs_lastmodifieddate` for all else (search guide).
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -31,6 +31,8 @@ _BATCH: Final = 100
 _LONGEST_QUERY: Final = 7_000
 _LONGEST_LIST_IN_BODY: Final = 2_400
 _WINDOW_TRIES: Final = 3
+# Looked up by id, a hundred a request, where counts alone don't prove a window.
+_MOST_NAMED: Final = 2_000
 _EMPTY_PAGES: Final = 3
 _EMPTY_LIST_PAGES: Final = 300
 _ID_PROPERTY: Final = "hs_object_id"
@@ -170,35 +172,34 @@ class RecordReader:
         return Slice(self._search_rows(page["results"]), page["total"])
 
     def changes(self, low: datetime, high: datetime, most: int | None = None) -> list[Row]:
-        """The records last modified in [low, high], as the index knows them.
+        """The records last modified in [low, high], and those that were until they changed again.
 
-        The number read is held against the total of the first page; if it falls short, against a
-        recount (records that were modified again have left the window, the next run has them), and
-        the window is read again. Raises UnprovenWindowError with both numbers when it stays short,
-        TooManyChangesError when there are more than `most`.
+        A record that is modified while the window is paged through leaves it, read or not: what was
+        modified after `high` is asked for when all pages are read, and read by id. Then as many must
+        have been read as the window still counts. A record that left the index meanwhile would make up
+        for one that no page gave, so unless the counts before and after are the same, those read are
+        looked up by id first, up to _MOST_NAMED of them. The window is read again where they are
+        fewer. Raises UnprovenWindowError with both numbers when it stays short, TooManyChangesError when
+        there are more than `most`.
         """
         window = self._between(low, high)
         read = expected = 0
         for _ in range(_WINDOW_TRIES):
-            rows: dict[str, Row] = {}
             ids: set[str] = set()
-            first_total: int | None = None
+            rows: list[Row] = []
+            first: int | None = None
             for page in self._search_all(window, self._fit_search):
-                if first_total is None:
-                    first_total = page["total"]
-                    if most is not None and first_total > most:
-                        raise TooManyChangesError
+                first = self._counted(page, first, most)
                 fresh = [record for record in page["results"] if record["id"] not in ids]
                 ids.update(record["id"] for record in fresh)
-                for row in self._search_rows(fresh):
-                    if is_at_most(row, high):
-                        rows[str(row["id"])] = row
-            read, expected = len(ids), first_total or 0
-            if read == expected:
-                return list(rows.values())
-            expected = self._count(window)
-            if expected <= read:
-                return list(rows.values())
+                rows += self._search_rows(fresh)
+            later = self.ids_modified_after(high, most)
+            stay, expected = ids - later, self._count(window)
+            if not len(ids) == first == expected and len(stay) <= _MOST_NAMED:
+                stay = self.indexed(stay)
+            read = len(stay)
+            if read >= expected:
+                return self.as_they_are(rows, high) + self.read(later - ids)
         raise UnprovenWindowError(
             self._unread(
                 f"HubSpot counts {expected:,} changed between {low:%Y-%m-%d %H:%M:%S} and "
@@ -206,15 +207,47 @@ class RecordReader:
             )
         )
 
+    def _counted(self, page: Document, first: int | None, most: int | None) -> int:
+        if first is not None:
+            return first
+        if most is not None and page["total"] > most:
+            raise TooManyChangesError
+        return int(page["total"])
+
+    def as_they_are(self, rows: Iterable[Row], high: datetime) -> list[Row]:
+        """These records; those that a search says were modified after `high` are read by id, which
+        also tells an answer that is wrong about its own records."""
+        given = list(rows)
+        newer = {str(row["id"]) for row in given if not is_at_most(row, high)}
+        return [row for row in given if row["id"] not in newer] + self.read(newer)
+
     def _search_rows(self, records: Sequence[Document]) -> list[Row]:
         if self._fit_search:
             return self.rows.rows(records)
         return self.rows.rows(self._batch([record["id"] for record in records]))
 
-    def ids_modified_after(self, at: datetime) -> set[str]:
-        """The ids of the records modified later than `at`, as the index knows them."""
+    def ids_modified_after(self, at: datetime, most: int | None = None) -> set[str]:
+        """The ids of the records modified later than `at`, as the index knows them.
+
+        Only what is archived leaves this search, so fewer than its first page counted are read again.
+        Raises UnprovenWindowError when they stay fewer, TooManyChangesError for more than `most`.
+        """
         later = [{"propertyName": self._modified, "operator": "GT", "value": str(epoch_ms(at))}]
-        return self._ids(later)
+        first: int | None = None
+        ids: set[str] = set()
+        for _ in range(_WINDOW_TRIES):
+            first, ids = None, set()
+            for page in self._search_all(later, with_properties=False):
+                first = self._counted(page, first, most)
+                ids |= {record["id"] for record in page["results"]}
+            if len(ids) >= (first or 0):
+                return ids
+        raise UnprovenWindowError(
+            self._unread(
+                f"HubSpot counts {first:,} changed after {at:%Y-%m-%d %H:%M:%S} UTC, but gave "
+                f"{len(ids):,}."
+            )
+        )
 
     def _between(self, low: datetime, high: datetime) -> list[Filter]:
         return [
@@ -327,10 +360,7 @@ class RecordReader:
 
 
 def is_at_most(row: Row, high: datetime) -> bool:
-    """Whether a record was not modified after an instant.
-
-    One that was belongs to the next window, with whatever else has changed by then.
-    """
+    """Whether a record was not modified after an instant."""
     updated_ms = row["updated_ms"]
     return not isinstance(updated_ms, int) or updated_ms <= epoch_ms(high)
 

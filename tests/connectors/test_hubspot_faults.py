@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -182,6 +182,94 @@ def test_window_that_gives_less_than_it_counts_is_refused(
     assert not result.is_complete
     assert "counts 250 changed" in (result.error or "") and "gave 198" in (result.error or "")
     assert sandbox.server.requests(_LIST) > lists
+
+
+@pytest.mark.parametrize("then", ["archived", "modified again"])
+def test_a_change_that_no_page_gives_is_not_made_up_for(
+    sandbox: Faulty, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror, then: str
+) -> None:
+    """A page passes a change over, and a record that was read leaves the window: the counts agree, and
+    still the change is in the mirror."""
+    hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
+    for n in range(1, 251):
+        sandbox.account.update("contacts", n, {"lifecyclestage": "customer"})
+    altered: list[str] = []
+
+    def alter(request: Request, response: Response) -> Response:
+        if altered or not _is_search(request) or b"BETWEEN" not in request.body:
+            return response
+        altered.append(request.target)
+        if then == "archived":
+            sandbox.account.archive("contacts", 9)
+        else:
+            sandbox.account.update("contacts", 9, {"lifecyclestage": "opportunity"})
+        kept = [row for row in _body(response)["results"] if row["id"] != "7"]
+        return _with(response, results=kept)
+
+    sandbox.alter = alter
+    result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
+    assert (result.error, altered != []) == (None, True)
+    assert hs_mirror(sqlite_warehouse, "contacts")["7"]["f_lifecyclestage"] == "customer"
+
+
+def test_a_record_that_changes_again_before_its_page_is_read(
+    sandbox: Faulty, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
+) -> None:
+    """It has left the window that is paged through, and is in the mirror as it is now, not as the pull
+    before left it."""
+    hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
+    for n in range(1, 251):
+        sandbox.account.update("contacts", n, {"lifecyclestage": "customer"})
+    lists = sandbox.server.requests(_LIST)
+    altered: list[str] = []
+
+    def alter(request: Request, response: Response) -> Response:
+        if not altered and _is_search(request) and b"BETWEEN" in request.body:
+            altered.append(request.target)
+            # The slice that this run compares begins behind it.
+            sandbox.account.update("contacts", 201, {"lifecyclestage": "opportunity"})
+        return response
+
+    sandbox.alter = alter
+    result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
+    assert (result.error, result.rows, altered != []) == (None, 450, True)
+    assert hs_mirror(sqlite_warehouse, "contacts")["201"]["f_lifecyclestage"] == "opportunity"
+    assert sandbox.server.requests(_LIST) == lists
+
+
+def test_a_record_that_changes_again_while_the_newest_are_read(
+    sandbox: Faulty, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
+) -> None:
+    """A change behind the instant up to which a pull reads does not hide the one before it."""
+    hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
+    now = datetime.now(UTC)
+    for n in range(1, 4):
+        sandbox.account.update("contacts", n, {"lifecyclestage": "customer"})
+    later = now + timedelta(seconds=5)
+    sandbox.account.update("contacts", 2, {"lifecyclestage": "opportunity"}, at=later)
+    result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage", now=now)
+    assert (result.error, result.rows) == (None, 450)
+    assert hs_mirror(sqlite_warehouse, "contacts")["2"]["f_lifecyclestage"] == "opportunity"
+
+
+def test_a_change_that_the_newest_page_passes_over(
+    sandbox: Faulty, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
+) -> None:
+    """A first page with fewer records than were asked for is no proof that it has all changes."""
+    hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
+    for n in range(1, 4):
+        sandbox.account.update("contacts", n, {"lifecyclestage": "customer"})
+
+    def alter(request: Request, response: Response) -> Response:
+        if not _is_search(request) or b"DESCENDING" not in request.body:
+            return response
+        kept = [row for row in _body(response)["results"] if row["id"] != "2"]
+        return _with(response, results=kept)
+
+    sandbox.alter = alter
+    result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
+    assert (result.error, result.rows) == (None, 450)
+    assert hs_mirror(sqlite_warehouse, "contacts")["2"]["f_lifecyclestage"] == "customer"
 
 
 def test_short_pages_lose_nothing(

@@ -9,10 +9,9 @@ worker is killed (SIGKILL, at any request) and begins again on the same warehous
 After each pull the mirror is held against what the account has held, record by record. A pull that
 says it is complete has as many records as there were, and shows each as it was at some instant of the
 pull (or before, as far as the index lagged). Only of a change that leaves no trace but a count (a
-calculated property, or a deletion beside a restoration) may a record be as it was before; and one that
-changes twice, the second time while a search pages through the first changes, may be as the pull before
-left it, because it has left the window: the next pull has it. A pull that failed has changed nothing, and none goes on for ever. In the end, when nothing goes wrong any more and
-a day has passed, the mirror is the account.
+calculated property, or a deletion beside a restoration) may a record be as it was before. A pull that
+failed has changed nothing, and none goes on for ever. In the end, when nothing goes wrong any more and a
+day has passed, the mirror is the account.
 
 A seed that fails is told with the smallest schedule found that still fails.
 """
@@ -236,11 +235,6 @@ class World:
         before = [content for at, content in past if at <= since] or [None]
         return {before[-1], *(content for at, content in past if at > since)}
 
-    def is_modified_since(self, record_id: str, at: datetime) -> bool:
-        """Whether it is there and its modified date lies after an instant."""
-        now = self.past[record_id][-1][1] if record_id in self.past else None
-        return now is not None and now.updated_ms > epoch_ms(at)
-
     def was_without_a_trace(self, record_id: str, since: datetime) -> set[Content | None]:
         """What it was before changes that left its modified date as it was, or took it away."""
         found = self.was(record_id, since)
@@ -449,7 +443,7 @@ def play(stage: Stage, schedule: Schedule) -> None:
         mirror = stage.mirror()
         _check_end(world, result)
         if result.is_complete:
-            _check_mirror(world, mirror or {}, before or {}, began, lag, result)
+            _check_mirror(world, mirror or {}, began, lag, result)
         elif not result.error:
             raise WrongError("an incomplete pull says no reason")
         elif mirror != before:
@@ -484,7 +478,6 @@ def _check_end(world: World, result: Pulled) -> None:
 def _check_mirror(
     world: World,
     mirror: dict[str, Content],
-    before: dict[str, Content],
     began: datetime,
     lag: timedelta,
     result: Pulled,
@@ -500,9 +493,6 @@ def _check_mirror(
         raise WrongError(f"a complete mirror has {len(mirror)} records of {least} to {most}")
     for record_id in mirror.keys() | was.keys():
         held = mirror.get(record_id)
-        is_left = held is not None and held == before.get(record_id)
-        if is_left and world.is_modified_since(record_id, began):
-            continue  # modified again: it has left the window that was read
         if held not in was.get(record_id, {None}) and held not in world.was_without_a_trace(
             record_id, since
         ):
