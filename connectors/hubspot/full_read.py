@@ -6,6 +6,7 @@ when a full read is due and what follows from it (pull), stages and their checkp
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -76,17 +77,19 @@ class FullRead:
         """
         held = expected = unproven = 0
         while unproven < _PROOFS:
-            stage = self._opened()
-            try:
-                self._list(stage, progress)
-                high, held, expected = self._proven(stage)
-            except _ForgottenPlaceError:
-                self.abandon(stage)
-                continue
-            except BaseException:
-                self._leave(stage)
-                raise
-            if held == expected:
+            with ExitStack() as undone:
+                stage = self._opened()
+                undone.callback(self.leave, stage)
+                is_resumed = stage.rows > 0 or stage.is_listed
+                try:
+                    self._list(stage, progress)
+                except _ForgottenPlaceError:
+                    undone.pop_all()
+                    self.abandon(stage)
+                    continue
+                high, held, expected, is_proven = self._proven(stage, is_resumed)
+                undone.pop_all()
+            if is_proven:
                 return ReadAll(stage, high, expected)
             self.abandon(stage)
             unproven += 1
@@ -111,7 +114,8 @@ class FullRead:
                 self._present(),
             )
 
-    def _leave(self, stage: Stage) -> None:
+    def leave(self, stage: Stage) -> None:
+        """Leave what has been read to the next run."""
         with self._warehouse.write() as connection:
             release(connection, stage)
             if stage.reader is None:
@@ -159,24 +163,26 @@ class FullRead:
 
     # --- the proof ---
 
-    def _proven(self, stage: Stage) -> tuple[datetime, int, int]:
-        """The instant up to which all was read, the records held and those expected."""
+    def _proven(self, stage: Stage, is_resumed: bool) -> tuple[datetime, int, int, bool]:
+        """The instant up to which all was read, the records held, those expected, and whether they are
+        proven to be all."""
         high, held, expected = self._present(), 0, 0
         for _ in range(2):
             # What changed while the list was read: a page read early is older than one read late.
             high = self._present()
             self._add_changes(stage, high)
             holding = Held(self._warehouse, stage.table)
-            total = self._reader.total()
+            held, expected = holding.count, self._reader.total()
+            reconciler = Reconciler(self._reader, holding)
             try:
-                expected = Reconciler(self._reader, holding).settle(total, high)
+                expected = reconciler.settle_listed(expected, high, is_resumed=is_resumed)
             except TooMuchDriftError:
-                return high, holding.count, total
+                return high, held, expected, False
             held = holding.count
             if held == expected:
                 self._write(stage, holding)
-                break
-        return high, held, expected
+                return high, held, expected, True
+        return high, held, expected, False
 
     def _add_changes(self, stage: Stage, high: datetime) -> None:
         rows = self._reader.changes(stage.started_at - INDEX_LAG, high)

@@ -6,6 +6,7 @@ repair of drift (reconcile), reading everything (full_read), tables (okr_sync.wa
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -35,7 +36,7 @@ from okr_sync.warehouse.association_store import (
     forget_associations,
     replace_associations,
 )
-from okr_sync.warehouse.checkpoints import forget_stage, release
+from okr_sync.warehouse.checkpoints import forget_stage
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.encoding import epoch_ms
 from okr_sync.warehouse.mirror import (
@@ -272,16 +273,17 @@ class DatasetPull:
             self._clock.monotonic,
         )
         read = full_read.run(progress)
-        try:
-            self._check_schema()
-            return self._commit_full_read(read)
-        except IncompletePullError:
-            full_read.abandon(read.stage)
-            raise
-        except BaseException:
-            with self._warehouse.write() as connection:
-                release(connection, read.stage)
-            raise
+        with ExitStack() as undone:
+            undone.callback(full_read.leave, read.stage)
+            try:
+                self._check_schema()
+                report = self._commit_full_read(read)
+            except IncompletePullError:
+                undone.pop_all()
+                full_read.abandon(read.stage)
+                raise
+            undone.pop_all()
+        return report
 
     def _commit_full_read(self, read: ReadAll) -> PullReport:
         started_at = read.stage.started_at

@@ -16,6 +16,7 @@ found is then no proof of anything, only the repair takes longer ways (a full re
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -30,6 +31,8 @@ MOST_SLICES: Final = 20
 """How many slices one run compares while it finds drift in each."""
 
 _PARTS: Final = 8
+# What the parts of a large mirror may cost beyond their counts, where they differ.
+_PARTS_REQUESTS: Final = 60
 _LARGEST_ID: Final = 2**63 - 1
 _MOST_ACCOUNTED: Final = 2_000
 _COUNTS: Final = 5
@@ -81,6 +84,29 @@ class Reconciler:
             return expected
         return self._search_for_the_difference(total, created_since)
 
+    def settle_listed(self, total: int, read_up_to: datetime, *, is_resumed: bool) -> int:
+        """As `settle`, for a mirror that was just filled from a list, part of it by an earlier run if
+        it `is_resumed`.
+
+        A record that the list passed over and one that has gone since cancel each other in the count of
+        all. So a mirror of up to _PARTS pages of a search is compared with all that the index holds; of a
+        larger one the parts are counted, and those that differ are looked into as far as
+        _PARTS_REQUESTS go. There the two stay unseen if they are in one part, or beyond these requests.
+        """
+        held, reader = self._held, self._reader
+        if max(held.count, total) <= _PARTS * reader.search_page:
+            self.compare_all(reader.everything())
+            return self.settle(total, read_up_to)
+        expected = self.settle(None if is_resumed else total, read_up_to)
+        if expected != held.count:
+            return expected
+        before, last = self.repaired, self._last_request
+        self._last_request = min(last, reader.requests + _PARTS_REQUESTS)
+        with suppress(TooMuchDriftError):
+            self._localise(self._parts(reader.total()))
+        self._last_request = last
+        return self.settle(None, read_up_to) if self.repaired > before else expected
+
     def _counted(self, read_up_to: datetime) -> tuple[int, set[str]]:
         """How many records the index holds, and which of them the mirror lacks as too new.
 
@@ -107,6 +133,9 @@ class Reconciler:
         return len(self._reader.read(missing)) if missing else 0
 
     def _search_for_the_difference(self, total: int, created_since: Collection[str]) -> int:
+        # Of this search alone: what the index lagged behind in an earlier one it may know by now.
+        self._not_indexed.clear()
+        self._still_indexed.clear()
         self._localise(self._parts(total))
         created = len(set(created_since) - self._held.present(created_since))
         still = self._still_indexed - set(created_since)

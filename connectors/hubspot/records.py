@@ -282,8 +282,15 @@ class RecordReader:
 
     def between(self, low: int, high: int) -> list[Row]:
         """The records that the index holds with ids from `low` to `high`."""
+        return self._found(_id_range(low, high))
+
+    def everything(self) -> list[Row]:
+        """All records that the index holds, whatever the order of its ids."""
+        return self._found([])
+
+    def _found(self, filters: Sequence[Filter]) -> list[Row]:
         rows: list[Row] = []
-        for page in self._search_all(_id_range(low, high), self._fit_search):
+        for page in self._search_all(filters, self._fit_search):
             rows += self._search_rows(page["results"])
         return rows
 

@@ -272,6 +272,39 @@ def test_a_change_that_the_newest_page_passes_over(
     assert hs_mirror(sqlite_warehouse, "contacts")["2"]["f_lifecyclestage"] == "customer"
 
 
+@pytest.mark.parametrize("count", [450, 3_000])
+def test_a_listed_record_that_goes_does_not_make_up_for_one_passed_over(
+    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror, count: int
+) -> None:
+    """A list passes a record over while one that it gave is archived: HubSpot counts as many as were
+    read, and the first is found all the same, by its id or by the part of the ids that lacks it."""
+    contact = {
+        "createdate": "2026-10-01T08:00:00.000Z",
+        "lastmodifieddate": "2026-10-02T08:00:00.000Z",
+        "lifecyclestage": "lead",
+    }
+    rows = [{**contact, "hs_object_id": str(n)} for n in range(1, count + 1)]
+    pages: list[str] = []
+
+    with Faulty(hs_account({"contacts": rows}, portal_id=7), rate_limits=False) as sandbox:
+
+        def alter(request: Request, response: Response) -> Response:
+            if not _is_list(request):
+                return response
+            pages.append(request.target)
+            if len(pages) != 4:
+                return response
+            sandbox.account.archive("contacts", 9)
+            kept = [row for row in _body(response)["results"] if row["id"] != "390"]
+            return _with(response, results=kept)
+
+        sandbox.alter = alter
+        result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
+    assert (result.error, result.rows, result.rows_expected) == (None, count - 1, count - 1)
+    wanted = {str(n) for n in range(1, count + 1)} - {"9"}
+    assert hs_mirror(sqlite_warehouse, "contacts").keys() == wanted
+
+
 def test_short_pages_lose_nothing(
     sandbox: Faulty, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
 ) -> None:

@@ -100,11 +100,6 @@ _UPHEAVALS = (
 _CHANGES = ("create", "update", "calculate", "archive", "restore", "delete", "merge", "touch all")
 
 
-_LEAVING = frozenset({"hubspot.record_archived", "hubspot.record_deleted", "hubspot.record_merged"})
-"""A record that leaves while a list silently lacks another makes the numbers agree by chance: what no
-proof by counting sees (docs/adr/0032), so the two are not drawn for one pull."""
-
-
 def drawn(seed: int) -> Schedule:
     """The schedule of a seed."""
     draw = random.Random(seed)
@@ -138,8 +133,6 @@ def _step(draw: random.Random, number: int) -> Step:
         elif name in ("hubspot.total_too_high", "hubspot.total_too_low"):
             more["by"] = draw.choice((1, 7))
         faults.append(_fault(name, **more))
-    if _LEAVING.intersection(dict(fault)["name"] for fault in faults):
-        faults = [fault for fault in faults if dict(fault)["name"] != "hubspot.lost_rows"]
     killed_at = draw.randrange(1, 15) if draw.random() < 0.25 else None
     return Step(draw.choice((1, 20, 90, 1_500)), before, tuple(faults), killed_at)
 
