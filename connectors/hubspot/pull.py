@@ -19,6 +19,7 @@ from connectors.hubspot.associations import AssociationReader, Ties
 from connectors.hubspot.full_read import FullRead, ReadAll
 from connectors.hubspot.holdings import Held
 from connectors.hubspot.reconcile import INDEX_LAG, Reconciler, TooMuchDriftError
+from connectors.hubspot.record_rows import LackingPropertiesError
 from connectors.hubspot.records import (
     MOST_CHANGES,
     RecordReader,
@@ -134,8 +135,21 @@ class DatasetPull:
         """Bring the mirror up to date. Raises SourceError and its kin, and then changes nothing.
 
         Raises StaleSchemaError when the verdicts on the properties are from an earlier run and the
-        records no longer fit them.
+        records no longer fit them, IncompletePullError when they don't fit those of this run.
         """
+        try:
+            return self._run(progress)
+        except LackingPropertiesError as lacking:
+            if self._schema_is_known:
+                raise StaleSchemaError from lacking
+            raise IncompletePullError(
+                f"Source {self._source}: HubSpot lists the property {', '.join(lacking.names)} of "
+                f"{self._dataset}, but leaves it out of records. Nothing of these was used; the next "
+                "run tries again. If it stays so, the token may not see the property (sensitive "
+                "data has scopes of its own): add the scope, or take the property out of the bindings."
+            ) from lacking
+
+    def _run(self, progress: Progress) -> PullReport:
         known = self._known
         cursor_at = known.cursor_at if known is not None else None
         if known is None or cursor_at is None or self._full_read_is_due(known, cursor_at):
@@ -171,6 +185,9 @@ class DatasetPull:
         return oldest <= self._now - _PUT_OFF or self._day_has_room()
 
     def _day_has_room(self) -> bool:
+        if "daily" not in self._transport.quota:
+            # Nothing was asked yet but what is remembered, and searches have no rate headers.
+            next(self._reader.pages())
         left, daily = self._transport.left_today(), self._transport.quota.get("daily")
         if left is None or daily is None:
             return True
@@ -193,7 +210,6 @@ class DatasetPull:
                 rows = self._reader.changes(low, high, MOST_CHANGES)
             else:
                 rows = self._reader.as_they_are(rows, high)
-            self._check_schema()
             held = Held(self._warehouse, table)
             held.put(rows)
             reconciler = Reconciler(self._reader, held)
@@ -216,10 +232,6 @@ class DatasetPull:
             return
         self._looks.count += 1
         self._looks.all_wrong |= reconciler.look(self._looks.count, newest.total)
-
-    def _check_schema(self) -> None:
-        if self._schema_is_known and self._reader.rows.lacking:
-            raise StaleSchemaError
 
     def _commit_changes(
         self, known: DatasetState, cursor_at: datetime, high: datetime, held: Held, expected: int
@@ -276,7 +288,6 @@ class DatasetPull:
         with ExitStack() as undone:
             undone.callback(full_read.leave, read.stage)
             try:
-                self._check_schema()
                 report = self._commit_full_read(read)
             except IncompletePullError:
                 undone.pop_all()

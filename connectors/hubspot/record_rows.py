@@ -18,6 +18,15 @@ _id: Final = itemgetter("id")
 _properties: Final = itemgetter("properties")
 
 
+class LackingPropertiesError(Exception):
+    """Some record did not even have a property as empty: HubSpot leaves out what the account has none
+    of, or what the token may not see."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = tuple(names)
+
+
 @dataclass
 class Raw:
     """Records cut down to what is kept of them, in HubSpot's words: a value of each list a record.
@@ -34,8 +43,7 @@ class Raw:
 class RowMaker:
     """Makes rows of records with the same fields, whose readers are chosen once.
 
-    `lacking` names the fields that some record did not even have as empty: HubSpot leaves out what
-    the account has no property for.
+    Raises LackingPropertiesError before it takes anything of a page in which one is missing.
     """
 
     def __init__(self, types: Mapping[str, FieldType]) -> None:
@@ -45,23 +53,20 @@ class RowMaker:
         self._pick = itemgetter(*self._names, *self._names[:1]) if self._names else None
         columns = [column_name(name) for name in self._names]
         self.columns = ("id", *columns, "bad_fields", "created_ms", "updated_ms")
-        self.lacking: set[str] = set()
 
     def take(self, raw: Raw, records: Sequence[Document]) -> None:
         """Add to `raw` what is kept of these records."""
         properties = list(map(_properties, records))
+        if self._pick is not None:
+            try:
+                values = list(map(self._pick, properties))
+            except KeyError as error:
+                lacking = [n for n in self._names if not all(n in one for one in properties)]
+                raise LackingPropertiesError(lacking) from error
+            raw.values += values
         raw.ids += map(_id, records)
         raw.created += [record.get("createdAt") for record in records]
         raw.updated += [record.get("updatedAt") for record in records]
-        if self._pick is None:
-            return
-        try:
-            raw.values += list(map(self._pick, properties))
-        except KeyError:
-            for name in self._names:
-                if not all(name in one for one in properties):
-                    self.lacking.add(name)
-            raw.values += [tuple(map(one.get, self._names)) for one in properties]
 
     def made(self, raw: Raw) -> Block:
         """The rows of what has been taken, in its order."""

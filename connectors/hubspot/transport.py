@@ -160,7 +160,12 @@ class Transport:
             clock.sleep(wait)
 
     def _renew(self) -> None:
-        """Read the token again, which may have been rotated; a second refusal in a row is final."""
+        """Read the token again and send the request again, whether it is another one or not; a second
+        refusal in a row is final.
+
+        A process knows of a rotation only what its environment holds: if that was not changed under it,
+        the same token is sent a second time, which costs one request.
+        """
         self._is_renewed = True
         self._token = self._read_token()
         self._headers["Authorization"] = f"Bearer {self._token}"

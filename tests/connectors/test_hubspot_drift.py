@@ -250,33 +250,81 @@ def _compared(record: Any, name: str) -> str:
     return str(round(at.timestamp() * 1000))
 
 
+class Leaving(HubSpotSandbox):
+    """A sandbox that leaves the property `plan` out of records while `is_left_out`, and out of its
+    properties too while `is_deleted`."""
+
+    is_left_out = False
+    is_deleted = False
+
+    def answer(self, request: Request) -> Response:
+        response = super().answer(request)
+        if "/properties/" in request.path:
+            if not self.is_deleted:
+                return response
+            kept = [one for one in orjson.loads(response.body)["results"] if one["name"] != "plan"]
+            return Response(200, orjson.dumps({"results": kept}), response.headers)
+        if not self.is_left_out:
+            return response
+        body = orjson.loads(response.body)
+        for row in body.get("results", ()):
+            row["properties"].pop("plan", None)
+        return Response(response.status, orjson.dumps(body), response.headers)
+
+
 def test_a_property_that_is_deleted_is_noticed_at_once(
     hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull
 ) -> None:
     """Its values must not turn empty because HubSpot leaves out what it doesn't know."""
     account = hs_account({"contacts": [_contact(n, plan="pro") for n in range(1, 301)]})
-    is_deleted = False
-
-    class Deleting(HubSpotSandbox):
-        def answer(self, request: Request) -> Response:
-            response = super().answer(request)
-            if not is_deleted:
-                return response
-            if "/properties/" in request.path:
-                kept = [
-                    one for one in orjson.loads(response.body)["results"] if one["name"] != "plan"
-                ]
-                return Response(200, orjson.dumps({"results": kept}), response.headers)
-            body = orjson.loads(response.body)
-            for row in body.get("results", ()):
-                row["properties"].pop("plan", None)
-            return Response(response.status, orjson.dumps(body), response.headers)
-
-    with Deleting(account, rate_limits=False) as sandbox:
+    with Leaving(account, rate_limits=False) as sandbox:
         hs_pull(sandbox, sqlite_warehouse, "plan", "score")
-        is_deleted = True
+        sandbox.is_left_out = sandbox.is_deleted = True
         result = hs_pull(sandbox, sqlite_warehouse, "plan", "score")
     assert result.error is None
     with sqlite_warehouse.read() as connection:
         states = fields_of(connection, "hubspot", "contacts")
     assert "have no property plan" in (states["plan"].error or "")
+
+
+def test_a_property_that_exists_and_is_left_out_of_records_is_not_taken_for_empty(
+    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
+) -> None:
+    """A first read is refused with the property's name, a later one keeps the values of before."""
+    account = hs_account({"contacts": [_contact(n, plan="pro") for n in range(1, 301)]})
+    with Leaving(account, rate_limits=False) as sandbox:
+        sandbox.is_left_out = True
+        result = hs_pull(sandbox, sqlite_warehouse, "plan", "score")
+        assert not result.is_complete
+        assert "lists the property plan of contacts" in (result.error or "")
+        sandbox.is_left_out = False
+        assert hs_pull(sandbox, sqlite_warehouse, "plan", "score").rows == 300
+        sandbox.is_left_out = True
+        assert not hs_pull(sandbox, sqlite_warehouse, "plan", "score").is_complete
+    plans = {row["f_plan"] for row in hs_mirror(sqlite_warehouse, "contacts").values()}
+    assert plans == {"pro"}
+
+
+def test_a_page_that_lacks_a_property_is_not_kept_for_the_next_run(
+    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
+) -> None:
+    """A read that breaks off behind such a page goes on before it."""
+    account = hs_account({"contacts": [_contact(n, plan="pro") for n in range(1, 1_701)]})
+
+    class Breaking(Leaving):
+        pages = 0
+
+        def answer(self, request: Request) -> Response:
+            if request.path.endswith("/objects/contacts"):
+                self.pages += 1
+                self.is_left_out = self.pages == 2
+                if self.pages > 2:
+                    return Response(403, b"{}")
+            return super().answer(request)
+
+    with Breaking(account, rate_limits=False) as sandbox:
+        assert not hs_pull(sandbox, sqlite_warehouse, "plan", "score").is_complete
+        sandbox.pages = -1_000
+        assert hs_pull(sandbox, sqlite_warehouse, "plan", "score", connector="new").rows == 1_700
+    plans = {row["f_plan"] for row in hs_mirror(sqlite_warehouse, "contacts").values()}
+    assert plans == {"pro"}

@@ -274,7 +274,11 @@ def test_a_change_that_the_newest_page_passes_over(
 
 @pytest.mark.parametrize("count", [450, 3_000])
 def test_a_listed_record_that_goes_does_not_make_up_for_one_passed_over(
-    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror, count: int
+    hs_account: MakeAccount,
+    sqlite_warehouse: Warehouse,
+    hs_pull: Pull,
+    hs_mirror: Mirror,
+    count: int,
 ) -> None:
     """A list passes a record over while one that it gave is archived: HubSpot counts as many as were
     read, and the first is found all the same, by its id or by the part of the ids that lacks it."""

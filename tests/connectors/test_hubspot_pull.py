@@ -265,6 +265,26 @@ def test_calculated_property_is_refreshed(
     assert hs_mirror(sqlite_warehouse, "contacts")["2"]["f_score"] == 9_000_000
 
 
+def test_the_days_last_requests_are_left_to_others(
+    sqlite_warehouse: Warehouse, hs_account: MakeAccount, hs_pull: Pull
+) -> None:
+    """A process that remembers the properties has asked nothing yet when a read of everything is due:
+    it learns from a page of the list how much of the account's day is left."""
+    account = hs_account({"contacts": [_contact(n) for n in range(1, 451)]}, daily_limit=100)
+    now = datetime.now(UTC)
+    with HubSpotSandbox(account, rate_limits=False) as sandbox:
+        hs_pull(sandbox, sqlite_warehouse, "lifecyclestage", now=now)
+        later = now + timedelta(hours=20)
+        hs_pull(sandbox, sqlite_warehouse, "lifecyclestage", now=later, connector="new")
+        while sum(sandbox.server.counts.values()) < 88:
+            hs_pull(sandbox, sqlite_warehouse, "lifecyclestage", now=later)
+        lists = sandbox.server.requests(_LIST)
+        later = now + timedelta(hours=25)
+        result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage", now=later, connector="new")
+        assert (result.error, result.rows) == (None, 450)
+        assert sandbox.server.requests(_LIST) == lists + 1
+
+
 def test_records_changed_while_the_list_is_read(
     sqlite_warehouse: Warehouse, hs_account: MakeAccount, hs_pull: Pull, hs_mirror: Mirror
 ) -> None:
