@@ -586,6 +586,39 @@ FOUND = {
             ),
         ),
     ),
+    "a list passes a record over, and one that it gave is archived": Schedule(
+        (744, 713, 979, 131, 757),
+        "v3",
+        0,
+        (_fault("hubspot.short_page", size=1),),
+        (
+            Step(
+                1,
+                faults=(
+                    _fault("hubspot.lost_rows", after=4, times=1),
+                    _fault("hubspot.record_archived", after=10, times=1),
+                ),
+            ),
+        ),
+    ),
+    "an archiving while a killed full read waits, and a creation while it goes on": Schedule(
+        (505, 224, 230),
+        "2026-09",
+        0,
+        (_fault("hubspot.short_page", size=1),),
+        (
+            Step(
+                20,
+                faults=(_fault("hubspot.records_touched", after=3, times=1),),
+                killed_at=8,
+            ),
+            Step(
+                1,
+                before=(("archive", 0.88),),
+                faults=(_fault("hubspot.record_created", after=3, times=1),),
+            ),
+        ),
+    ),
 }
 """The smallest schedules of seeds that failed once, by what went wrong."""
 
