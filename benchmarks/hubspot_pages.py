@@ -32,6 +32,7 @@ _TYPES: Final = {
     **dict.fromkeys(FIELDS[15:], "datetime"),
 }
 _BLOCK: Final = b"#BLK"
+_FIRST_ID: Final = 1_000 * 100_000
 _DESTINATION: Final = re.compile(rb"(GET|POST) ([^? ]+)(?:\?(?:[^ ]*&)?after=(\d+)|)")
 
 
@@ -100,19 +101,21 @@ def _answer(head: bytes, body: bytes, count: int, pages: list[bytes]) -> bytes:
 
 def _found(search: dict[str, Any], count: int, pages: list[bytes]) -> dict[str, Any]:
     """The searches of a first sync and of one in which nothing changed: all of them, newest first;
-    those from an id on; and changes, of which there are none."""
+    those from an id on or between two; and changes, of which there are none."""
     groups = search.get("filterGroups")
     if groups is None:
-        records = sorted(_records(0, pages), key=lambda one: str(one["updatedAt"]), reverse=True)
+        some = [one for number in range(3) for one in _records(number, pages)]
+        records = sorted(some, key=lambda one: str(one["updatedAt"]), reverse=True)
         return {"total": count, "results": records[: search["limit"]]}
     (condition,) = groups[0]["filters"]
-    if condition["operator"] != "GTE":
+    if condition["propertyName"] != "hs_object_id":
         return {"total": 0, "results": []}
-    first = int(condition["value"])
-    place = (first // 10**5 - 1_000) * PREPARED * PAGE + first % 10**5
+    place = max(0, int(condition["value"]) - _FIRST_ID)
+    end = min(count, int(condition.get("highValue", _FIRST_ID + count)) - _FIRST_ID + 1)
     numbers = range(place // PAGE, min(place // PAGE + 3, count // PAGE))
     records = [one for number in numbers for one in _records(number, pages)]
-    return {"total": count - place, "results": records[place % PAGE :][: search["limit"]]}
+    asked = min(search["limit"], end - place)
+    return {"total": end - place, "results": records[place % PAGE :][:asked]}
 
 
 def _records(number: int, pages: list[bytes]) -> list[dict[str, Any]]:
