@@ -1,7 +1,7 @@
 """A Dagster run as okr-sync sees it: which key results, which days, since when, asked for by whom.
 
 Belongs here: reading a run's selection, partition and tags, and its row in `sync_run`. Does not
-belong here: what the steps do with it (sources, metric_steps, key_results).
+belong here: what the steps do with it (sources, steps).
 """
 
 from collections.abc import Mapping, Sequence

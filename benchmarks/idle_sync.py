@@ -1,7 +1,7 @@
-"""A sync in which nothing has changed: its wall seconds after imports, and what it asks the sources.
+"""A sync in which nothing has changed: its seconds after imports, by the clock and of a processor.
 
 Belongs here: a project of a hundred key results over HubSpot and GA4, synced until there is nothing
-new, then once more. Does not belong here: first syncs and other datasets (hubspot_first_sync,
+new, then once more. Does not belong here: first syncs and other datasets (hubspot,
 ga4_report), or the cost of the imports (start).
 """
 
