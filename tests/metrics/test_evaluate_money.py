@@ -111,6 +111,20 @@ def test_the_day_of_a_rate_is_right_all_year(
     assert measured.value == 2 * sum(range(1, 366))
 
 
+def test_a_rates_instant_counts_for_its_local_day(
+    warehouse: Warehouse, put_records: PutRecords, measure: Measure
+) -> None:
+    """A rate read at 23:59:59 in New York is that day's, one a second later the next day's."""
+    rates = [
+        rate("2026-03-02T04:59:59Z", "USD", "GBP", "0.5"),
+        rate("2026-03-02T05:00:00Z", "USD", "GBP", "0.25"),
+    ]
+    put_records(warehouse, "files.rates", RATE_TYPES | {"date": FieldType.INSTANT}, rates)
+    deals = [deal(f"2026-03-0{day}T12:00:00Z", "100", "USD") for day in (1, 2)]
+    put_records(warehouse, "hubspot.deals", TYPES, deals)
+    assert measure(warehouse, pipeline()).value == 75
+
+
 def test_days_and_levels_of_detail(
     warehouse: Warehouse, put_records: PutRecords, measure: Measure
 ) -> None:

@@ -1,6 +1,7 @@
 """Metrics over stored GA4 reports, on SQLite and PostgreSQL alike."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as D
 from zoneinfo import ZoneInfo
@@ -22,6 +23,7 @@ from okr_sync.config.where import Condition, Operator, Where
 from okr_sync.metrics.evaluate_records import Question
 from okr_sync.metrics.evaluate_reports import evaluate_reports
 from okr_sync.metrics.measurement import Measurement
+from okr_sync.metrics.report_figures import refusal_flags
 from okr_sync.metrics.spans import Span
 from okr_sync.metrics.windows import Window, local_midnight
 from okr_sync.warehouse.connect import Warehouse
@@ -391,3 +393,45 @@ def test_what_report_rows_can_not_say_is_refused(
         answers, refusals = evaluate_reports(connection, PROJECT, "web.report", [question])
     assert not answers
     assert text in refusals["m"]
+
+
+def test_the_flags_of_a_refusal_are_those_of_the_figures_that_a_metric_reads(
+    warehouse: Warehouse,
+) -> None:
+    """Also of a rate's parts; not those of another filter, metric or dataset, nor refusals without."""
+    organic = replace(EVERYTHING, series=ORGANIC.key())
+    with warehouse.write() as connection:
+        for key, metric, flags in (
+            (EVERYTHING, "sessions", ("blocked_metric",)),
+            (EVERYTHING, "keyEvents", ()),
+            (organic, "engagedSessions", ("restricted", "sampled")),
+            (replace(EVERYTHING, dataset="other"), "newUsers", ("thresholded",)),
+        ):
+            record_refusals(connection, key, [metric], {metric: FigureRefusal("No.", flags)})
+    with warehouse.read() as connection:
+        found = {
+            metric.aggregation.field: refusal_flags(connection, metric)
+            for metric in (
+                agg("sum", "sessions"),
+                agg("average", "engagementRate"),
+                agg("sum", "keyEvents"),
+                agg("sum", "newUsers"),
+                agg("sum", "engagedSessions"),
+            )
+        }
+        of_organic = refusal_flags(connection, agg("average", "bounceRate", ORGANIC))
+    blocked, nothing = frozenset({"blocked_metric"}), frozenset[str]()
+    assert found == {
+        "sessions": blocked,
+        "engagementRate": blocked,
+        "keyEvents": nothing,
+        "newUsers": nothing,
+        "engagedSessions": nothing,
+    }
+    assert of_organic == {"restricted", "sampled"}
+
+
+def test_nothing_refused_has_no_flags(warehouse: Warehouse) -> None:
+    """Most projects have none."""
+    with warehouse.read() as connection:
+        assert refusal_flags(connection, agg("sum", "sessions")) == frozenset()

@@ -197,11 +197,14 @@ def test_records_are_read_with_every_field_that_any_key_result_binds(project: Pr
     that are measured themselves are kept as numbers."""
     by_owner = Where((Condition("contacts.owner", Operator.EQ, ("ada",)),))
     rates = AggMetric(
-        name="rates",
+        name="a_rate",
         dataset="files.rates",
         family=Family.PIPELINE,
         aggregation=Aggregation(agg="average", field="rate"),
         time="published",
+    )
+    published = rates.model_copy(
+        update={"name": "z_published", "aggregation": Aggregation(agg="count")}
     )
     won = ConversionMetric(
         name="won",
@@ -217,6 +220,7 @@ def test_records_are_read_with_every_field_that_any_key_result_binds(project: Pr
         deals("owned", by_owner),
         deals("pounds", currency="GBP"),
         rates,
+        published,
         won,
         size,
         LEADS,
@@ -248,6 +252,27 @@ def test_records_are_read_with_every_field_that_any_key_result_binds(project: Pr
             frozenset({"closedate", "createdate", "won_at"}),
             frozenset({"amount", "seats"}),
             frozenset({"contacts"}),
+        ),
+    )
+
+
+def test_rates_that_convert_nothing_are_records_like_others(project: Project) -> None:
+    """Where no metric converts money, of the rates only what is measured is read."""
+    mean = AggMetric(
+        name="mean",
+        dataset="files.rates",
+        family=Family.PIPELINE,
+        aggregation=Aggregation(agg="average", field="rate"),
+        time="published",
+    )
+    bundle = bundle_of(project, [mean], "mean")
+    assert needs_of(bundle, make_plan(bundle, {"t/mean": [TODAY]}, CALENDAR, NOW)) == (
+        RecordsNeed(
+            "files",
+            "rates",
+            frozenset({"rate", "published"}),
+            frozenset({"published"}),
+            frozenset({"rate"}),
         ),
     )
 

@@ -26,6 +26,7 @@ from okr_sync.metrics.spans import (
     is_closed,
     is_final,
     left_alone_from,
+    newest_day,
     span_for,
     spans_for,
 )
@@ -177,3 +178,18 @@ def test_a_number_is_left_alone_when_settled_and_past_revising(minutes: int, clo
     assert left_alone_from(key_result(), metric, metrics, CALENDAR) == end
     now = end + timedelta(minutes=minutes)
     assert is_closed(key_result(), metric, metrics, CALENDAR, now) is closed
+
+
+@pytest.mark.parametrize(
+    ("now", "newest"),
+    [
+        (utc(date(2026, 5, 3)), date(2026, 5, 3)),
+        (utc(date(2026, 5, 3), timedelta(microseconds=-1)), date(2026, 5, 2)),
+        (utc(date(2026, 7, 10)), date(2026, 7, 10)),
+        (utc(date(2026, 7, 11)), date(2026, 7, 10)),
+    ],
+)
+def test_the_newest_day_is_today_until_the_closing_day(now: datetime, newest: date) -> None:
+    """Days are local ones; after the cycle a cohort goes on until it has had its time."""
+    metric = conversion(timedelta(days=10))
+    assert newest_day(key_result(), metric, {"m": metric}, CALENDAR, now) == newest
