@@ -1,7 +1,7 @@
 """okr-sync checkin: what people say of a key result without a metric, from the command to explain."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,19 +9,27 @@ import pytest
 
 import okr_sync
 
-TODAY = datetime.now(UTC).astimezone(ZoneInfo("America/New_York")).date()
-START = TODAY - timedelta(days=20)
-END = TODAY + timedelta(days=60)
+
+@pytest.fixture
+def today() -> date:
+    """The day in the company's time zone, asked for by each test: a run may last beyond midnight."""
+    return datetime.now(UTC).astimezone(ZoneInfo("America/New_York")).date()
 
 
 @pytest.fixture
-def brand(company: Any, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def start(today: date) -> date:
+    """The first day of the cycle that runs now."""
+    return today - timedelta(days=20)
+
+
+@pytest.fixture
+def brand(company: Any, start: date, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The company with one team whose two key results have no metric, in a cycle that runs now."""
     for name in ("okrs/sales.yaml", "okrs/web.yaml", "metrics.yaml"):
         (company.project / name).unlink()
     company.write(
         "okrs/brand.yaml",
-        f"team: brand\ncycle: {{start: {START}, end: {END}}}\nobjectives:\n"
+        f"team: brand\ncycle: {{start: {start}, end: {start + timedelta(days=80)}}}\nobjectives:\n"
         "  - id: known\n    title: Be known\n    key_results:\n"
         "      - {id: markets, title: Open 3 to 8 markets, goal: {from: 3, to: 8}, unit: markets,"
         " check_ins: {every: 14d}}\n"
@@ -45,9 +53,11 @@ def say(command: Any, value: str, *words: str) -> None:
     assert done.exit_code == 0, done.output
 
 
-def test_a_check_in_counts_from_its_day_on_until_the_next(brand: Any, okr_sync: Any) -> None:
+def test_a_check_in_counts_from_its_day_on_until_the_next(
+    brand: Any, okr_sync: Any, today: date, start: date
+) -> None:
     """Published with confidence and day, on every day since; corrected by a revision; withdrawn."""
-    day = START + timedelta(days=10)
+    day = start + timedelta(days=10)
     words = ("checkin", "markets", "4", "--confidence", "7", "--day", str(day), "--author", "Ada")
     told = okr_sync(*words, "--note", "Lisbon signed")
     assert told.exit_code == 0, told.output
@@ -59,7 +69,7 @@ def test_a_check_in_counts_from_its_day_on_until_the_next(brand: Any, okr_sync: 
     rows = json.loads(okr_sync("history", "markets", "--json").output)
     assert [(row["as_of"], row["value"]) for row in rows] == [
         (str(day + timedelta(days=i)), 4) for i in range(10)
-    ] + [(str(TODAY), 5)]
+    ] + [(str(today), 5)]
     assert {row["origin"] for row in rows} == {"manual"}
     assert f"checked_in:{day}" in rows[5]["quality"]
     now = current(okr_sync, "markets")
@@ -77,7 +87,7 @@ def test_a_check_in_counts_from_its_day_on_until_the_next(brand: Any, okr_sync: 
     records = okr_sync("explain", "markets", "--records")
     assert records.exit_code == 2 and "okr-sync checkin brand/markets" in records.output
 
-    taken = okr_sync("checkin", "markets", "--withdraw", "--day", str(TODAY))
+    taken = okr_sync("checkin", "markets", "--withdraw", "--day", str(today))
     assert "Withdrawn: brand/markets is 6" in taken.output
     assert "publishes what is left: brand/markets is 5" in taken.output
     listed = json.loads(okr_sync("checkin", "markets", "--json").output)
@@ -96,10 +106,12 @@ def okr_sync_project(company: Any) -> Any:
     return okr_sync.open_project(company.project)
 
 
-def test_a_number_without_a_check_in_for_its_rhythm_is_stale(brand: Any, okr_sync: Any) -> None:
+def test_a_number_without_a_check_in_for_its_rhythm_is_stale(
+    brand: Any, okr_sync: Any, today: date
+) -> None:
     """14 days for one, the default of 7 for the other, by whole days; nobody's word is stale too."""
     for name, value in (("markets", "4"), ("recall", "25%")):
-        day = str(TODAY - timedelta(days=8))
+        day = str(today - timedelta(days=8))
         done = okr_sync("checkin", name, value, "--confidence", "5", "--day", day)
         assert done.exit_code == 0, done.output
     assert okr_sync("sync").exit_code == 0
@@ -113,10 +125,10 @@ def test_a_number_without_a_check_in_for_its_rhythm_is_stale(brand: Any, okr_syn
     assert (nothing["value"], nothing["status"], nothing["freshness"]) == (None, "no_data", "stale")
 
 
-def test_an_override_lies_above_what_is_checked_in(brand: Any, okr_sync: Any) -> None:
+def test_an_override_lies_above_what_is_checked_in(brand: Any, okr_sync: Any, today: date) -> None:
     """Set by hand for a day, and the check-in again once it is withdrawn."""
     say(okr_sync, "4", "--confidence", "7")
-    told = okr_sync("override", "markets", "7", "--reason", "Board says", "--until", str(TODAY))
+    told = okr_sync("override", "markets", "7", "--reason", "Board says", "--until", str(today))
     assert "What is checked in goes on beneath it" in told.output
     assert okr_sync("sync").exit_code == 0
     assert current(okr_sync, "markets")["value"] == 7
@@ -125,9 +137,9 @@ def test_an_override_lies_above_what_is_checked_in(brand: Any, okr_sync: Any) ->
     assert current(okr_sync, "markets")["value"] == 4
 
 
-def test_three_more_syncs_write_nothing_new(brand: Any, okr_sync: Any) -> None:
+def test_three_more_syncs_write_nothing_new(brand: Any, okr_sync: Any, start: date) -> None:
     """Same words, same history."""
-    say(okr_sync, "4", "--confidence", "7", "--day", str(START))
+    say(okr_sync, "4", "--confidence", "7", "--day", str(start))
     assert okr_sync("sync").exit_code == 0
     before = okr_sync("history", "markets", "--json").output
     for _ in range(2):
