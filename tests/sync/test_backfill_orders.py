@@ -7,14 +7,14 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, inspect, select, text
 
 from assets.keys import SYNC_JOB, TRIGGER_TAG
 from assets.resources import Clock
 from connectors.sandbox.serve import Sandbox
 from okr_sync.definitions import build_definitions
 from okr_sync.warehouse.audit import violations
-from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.connect import VERSION_TABLE, Warehouse
 from okr_sync.warehouse.tables import metadata
 
 NOON = datetime.fromisoformat("2026-03-12T16:00:00Z")
@@ -72,8 +72,8 @@ def backfill(project: Path, first: date, last: date) -> bool:
         ).success
 
 
-def contents(warehouse: Warehouse) -> dict[str, list[str]]:
-    """Every row about numbers, without when and by which run it was written."""
+def contents(warehouse: Warehouse, *also: str) -> dict[str, list[str]]:
+    """Every row about numbers and of tables asked for, without when and by which run it was written."""
     with warehouse.read() as connection:
         assert violations(connection) == []
         found = {
@@ -82,17 +82,21 @@ def contents(warehouse: Warehouse) -> dict[str, list[str]]:
                 for row in connection.execute(select(table)).mappings()
             )
             for table in metadata.sorted_tables
-            if table.name not in OF_RUNS
+            if table.name not in OF_RUNS or table.name in also
         }
     assert found["key_result_history"]
     return found
 
 
 def emptied(warehouse: Warehouse) -> None:
-    """Leave an empty warehouse, source tables aside."""
+    """Leave an empty warehouse, without the mirror that a source's records are in."""
     with warehouse.write() as connection:
         for table in reversed(metadata.sorted_tables):
             connection.execute(delete(table))
+        mirrors = set(inspect(connection).get_table_names()) - {*metadata.tables, VERSION_TABLE}
+        assert mirrors
+        for name in mirrors:
+            connection.execute(text(f'DROP TABLE "{name}"'))
 
 
 def pieces(seed: int) -> list[tuple[date, date]]:
@@ -160,6 +164,7 @@ def test_three_times_the_same_leaves_every_table_as_it_was(
                 for name in ("key_result_history", "metric_value", "measured_baseline")
                 for row in connection.execute(select(metadata.tables[name]))
             ]
-        found.append((sorted(map(repr, history)), contents(warehouse)))
+        found.append((sorted(map(repr, history)), contents(warehouse, "check_result")))
+        assert found[-1][1]["check_result"]
     assert found[1] == found[0]
     assert found[2] == found[0]
