@@ -1,6 +1,6 @@
 """Checks: the same in Dagster and in the warehouse, blocking where a number would be wrong."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -15,29 +15,11 @@ from connectors.shared_state import STATE_VARIABLE
 from okr_sync.checks.results import CheckSeverity
 from okr_sync.definitions import build_definitions
 from okr_sync.warehouse.check_results import RecordedCheck, checks_now
-from okr_sync.warehouse.connect import Warehouse, open_warehouse
+from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.reads import StatusRow, history, last_runs, pulls, status
 from okr_sync.warehouse.tables import check_result
 
 DAY = "2026-03-06"
-
-
-@pytest.fixture
-def warehouse(
-    warehouse: Warehouse, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Warehouse:
-    """The warehouse of the test, SQLite then PostgreSQL, which the project's environment names."""
-    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", warehouse_url)
-    return warehouse
-
-
-@pytest.fixture
-def sqlite(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
-    """A warehouse on SQLite only, which the project's environment names."""
-    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", sqlite_url)
-    opened = open_warehouse(sqlite_url)
-    yield opened
-    opened.close()
 
 
 def run(

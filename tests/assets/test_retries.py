@@ -11,28 +11,10 @@ from assets.keys import SYNC_JOB
 from assets.resources import Clock, StepRetries
 from connectors.sandbox.serve import Sandbox
 from okr_sync.definitions import build_definitions
-from okr_sync.warehouse.connect import Warehouse, open_warehouse
+from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.reads import last_runs, pulls, status
 
 DAY = "2026-03-06"
-
-
-@pytest.fixture
-def warehouse(
-    warehouse: Warehouse, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Warehouse:
-    """The warehouse of the test, which the project's environment names."""
-    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", warehouse_url)
-    return warehouse
-
-
-@pytest.fixture
-def sqlite(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
-    """A warehouse on SQLite only, which the project's environment names."""
-    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", sqlite_url)
-    opened = open_warehouse(sqlite_url)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")

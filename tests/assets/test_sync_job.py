@@ -22,15 +22,6 @@ LATE = "2026-06-01T12:00:00Z"
 ALL_KEY_RESULTS = {"sales/leads", "sales/paid-share", "web/sessions", "web/visitors"}
 
 
-@pytest.fixture
-def warehouse(
-    warehouse: Warehouse, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Warehouse:
-    """The warehouse of the test, which the project's environment names."""
-    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", warehouse_url)
-    return warehouse
-
-
 def run(
     project: Path, day: str = DAY, selection: list[str] | None = None, at: str | None = None
 ) -> dg.ExecuteInProcessResult:

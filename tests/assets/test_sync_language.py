@@ -107,15 +107,6 @@ def brand(company: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return company
 
 
-@pytest.fixture
-def warehouse(
-    warehouse: Warehouse, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Warehouse:
-    """The warehouse of the test, which the project's environment names."""
-    monkeypatch.setenv("OKR_SYNC_WAREHOUSE", warehouse_url)
-    return warehouse
-
-
 def followers(company: Any, first: int, second: int) -> None:
     """Set how many follow the company on its two platforms."""
     company.write(

@@ -61,6 +61,34 @@ def worker(roles: Roles) -> Iterator[Warehouse]:
     opened.close()
 
 
+def publish_one(
+    warehouse: Warehouse, run_id: str, row: KeyResultRow, number: KeyResultObservation, at: datetime
+) -> None:
+    """A whole run that publishes one number of one key result."""
+    start_run(
+        warehouse,
+        run_id=run_id,
+        trigger="manual",
+        dagster_run_id=None,
+        config_hash="c",
+        expected=1,
+        started_at=at,
+    )
+    publish(
+        warehouse,
+        run_id=run_id,
+        published_at=at,
+        measured_at=at,
+        objectives=[],
+        key_results=[row],
+        observations=[number],
+        metric_observations=[],
+        failures=[],
+        stale_after={row.key_result_id: None},
+    )
+    finish_run(warehouse, run_id, finished_at=at)
+
+
 def test_every_table_is_on_the_page() -> None:
     """A table that a later version adds needs its rights said."""
     page = PAGE.read_text("utf-8")
@@ -77,29 +105,9 @@ def test_the_worker_publishes_runs(
 ) -> None:
     """New numbers, revisions, the run's end: all of it with the worker's rights; readers read it."""
     for number, value in enumerate(("1", "2")):
-        run_id = f"run-{number}"
-        start_run(
-            worker,
-            run_id=run_id,
-            trigger="manual",
-            dagster_run_id=None,
-            config_hash="c",
-            expected=1,
-            started_at=noon,
-        )
-        publish(
-            worker,
-            run_id=run_id,
-            published_at=noon + timedelta(hours=number),
-            measured_at=noon,
-            objectives=[],
-            key_results=[define("growth/a")],
-            observations=[observe("growth/a", "2026-10-05", value)],
-            metric_observations=[],
-            failures=[],
-            stale_after={"growth/a": None},
-        )
-        finish_run(worker, run_id, finished_at=noon)
+        at = noon + timedelta(hours=number)
+        seen = observe("growth/a", "2026-10-05", value)
+        publish_one(worker, f"run-{number}", define("growth/a"), seen, at)
     reader = open_warehouse(roles.reader, migrate=False)
     assert [row.value for row in history(reader, "growth/a")] == [1, 2]
     assert [row.value for row in status(reader, now=noon)] == [2]
@@ -118,28 +126,8 @@ def test_the_worker_renames_a_key_result(
 ) -> None:
     """A new id needs no right on history: the server carries it from key_result into the rows."""
     for number, name in enumerate(("growth/a", "growth/b")):
-        run_id = f"run-{number}"
-        start_run(
-            worker,
-            run_id=run_id,
-            trigger="manual",
-            dagster_run_id=None,
-            config_hash="c",
-            expected=1,
-            started_at=noon,
-        )
-        publish(
-            worker,
-            run_id=run_id,
-            published_at=noon,
-            measured_at=noon,
-            objectives=[],
-            key_results=[define(name)],
-            observations=[observe(name, f"2026-10-0{number + 4}", "1")],
-            metric_observations=[],
-            failures=[],
-            stale_after={name: None},
-        )
+        seen = observe(name, f"2026-10-0{number + 4}", "1")
+        publish_one(worker, f"run-{number}", define(name), seen, noon)
     renames = [Rename("growth/a", "growth/b")]  # which has numbers of its own
     done = apply_renames(worker, renames, renamed_at=noon, config_hash="c")
     assert done == renames
