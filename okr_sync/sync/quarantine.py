@@ -9,7 +9,10 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from okr_sync.checks.results import Subject
 from okr_sync.config.bundle import Bundle
+from okr_sync.metrics.dependencies import datasets_read, with_inputs
+from okr_sync.warehouse.check_results import end_checks
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.definitions import retire
 from okr_sync.warehouse.observations import KeyResultFailure
@@ -44,7 +47,10 @@ def publish_quarantined(
     run_id: str,
     published_at: datetime,
 ) -> None:
-    """Mark quarantined key results as failed, and retire those that the project no longer has."""
+    """Mark quarantined key results as failed, and retire those that the project no longer has.
+
+    What checks have found of subjects that are gone holds no more.
+    """
     if failures:
         publish(
             warehouse,
@@ -60,3 +66,21 @@ def publish_quarantined(
         )
     kept = {*bundle.key_results, *(failure.key_result_id for failure in failures)}
     retire(warehouse, present=kept, retired_at=published_at)
+    end_checks(
+        warehouse,
+        present=_checked(bundle) | {Subject.KEY_RESULT: kept},
+        run_id=run_id,
+        ended_at=published_at,
+    )
+
+
+def _checked(bundle: Bundle) -> dict[Subject, set[str]]:
+    """The datasets and metrics that key results rest on; nothing where some can't be read."""
+    if bundle.quarantined or bundle.broken_files:
+        return {}
+    metrics = with_inputs(bundle.metrics, {one.metric for one in bundle.key_results.values()})
+    datasets = (datasets_read(bundle.project, metric) for metric in metrics)
+    return {
+        Subject.METRIC: {metric.name for metric in metrics},
+        Subject.DATASET: {name for names in datasets for name in names},
+    }

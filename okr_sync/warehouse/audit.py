@@ -48,14 +48,17 @@ def violations(connection: Connection) -> list[str]:
     return [
         *_of_revisions(connection, key_result_history, tokens),
         *_of_revisions(connection, metric_value, tokens),
-        *_of_revisions(connection, check_result, tokens),
+        *_of_revisions(connection, check_result, tokens, may_end=True),
         *_of_current(connection),
         *_of_goals(connection),
         *_of_runs(connection),
     ]
 
 
-def _of_revisions(connection: Connection, table: Table, tokens: dict[str, int]) -> Iterator[str]:
+def _of_revisions(
+    connection: Connection, table: Table, tokens: dict[str, int], *, may_end: bool = False
+) -> Iterator[str]:
+    """`may_end`: what it speaks of may go, and come back later."""
     keys = [column.name for column in table.primary_key if column.name != "revision"]
     order = [table.c[name] for name in (*keys, "revision")]
     rows = connection.execute(select(table).order_by(*order)).mappings()
@@ -64,18 +67,21 @@ def _of_revisions(connection: Connection, table: Table, tokens: dict[str, int]) 
         revisions: Sequence[Any] = list(group)
         if [row["revision"] for row in revisions] != list(range(1, len(revisions) + 1)):
             yield f"{name}: the revisions are not numbered 1, 2, 3 and so on."
-        if revisions[-1]["superseded_at"] is not None:
+        if revisions[-1]["superseded_at"] is not None and not may_end:
             yield f"{name}: the latest revision is superseded by nothing."
         for row in revisions:
             if row["run_id"] not in tokens:
                 yield f"{name}: revision {row['revision']} is of no known run."
         for before, after in pairwise(revisions):
             number = after["revision"]
-            if before["superseded_at"] != after["recorded_at"]:
+            ends, begins = before["superseded_at"], after["recorded_at"]
+            was_gone = may_end and ends is not None and ends < begins
+            if ends != begins and not was_gone:
                 yield f"{name}: revision {number} doesn't begin when the one before it ends."
             if after["recorded_at"] < before["recorded_at"]:
                 yield f"{name}: revision {number} was recorded before the one that it replaces."
-            if all(before[c] == after[c] for c in before if c not in _BOOKKEEPING):
+            is_same = all(before[c] == after[c] for c in before if c not in _BOOKKEEPING)
+            if is_same and not was_gone:
                 yield f"{name}: revision {number} says the same as the one before it."
             if tokens.get(after["run_id"], 0) < tokens.get(before["run_id"], 0):
                 yield f"{name}: revision {number} is of an older run than the one before it."

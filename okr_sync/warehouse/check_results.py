@@ -4,18 +4,18 @@ Belongs here: the rule of its revisions, and which results hold now. Does not be
 (okr_sync.checks) or what is shown of them (commands).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, select, update
 
 from okr_sync.checks.results import CheckName, CheckResult, CheckSeverity, Subject
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import check_result
-from okr_sync.warehouse.turns import SeriesDay, Turn, confirm, confirmed_by_newer
+from okr_sync.warehouse.turns import SeriesDay, Turn, confirm, confirmed_by_newer, take_turn_to_note
 
 _Name = tuple[str, str, str]
 """Kind, subject and check."""
@@ -66,7 +66,9 @@ def write_checks(
             "message": one.message,
         }
         at, revision = recorded_at, 1
-        if before is not None:
+        if before is not None and before["superseded_at"] is not None:  # its subject comes back
+            at, revision = max(recorded_at, before["superseded_at"]), before["revision"] + 1
+        elif before is not None:
             if before["run_id"] in turn.newer or _series(name) in confirmed:
                 continue
             if all(before[column] == row[column] for column in _COMPARED):
@@ -74,29 +76,76 @@ def write_checks(
                 continue
             # Clocks of two machines differ: a result never holds before the one that it replaces.
             at, revision = max(recorded_at, before["recorded_at"]), before["revision"] + 1
-            replaced.append({f"key_{column}": before[column] for column in _KEY} | {"at": at})
+            replaced.append(_ended(before, at))
         added.append(row | {"revision": revision, "recorded_at": at, "run_id": run_id})
-    if replaced:
-        statement = update(check_result).values(superseded_at=bindparam("at"))
-        for column in _KEY:
-            statement = statement.where(check_result.c[column] == bindparam(f"key_{column}"))
-        connection.execute(statement, replaced)
+    _end(connection, replaced)
     if added:
         connection.execute(insert(check_result), added)
     confirm(connection, check_result, unchanged, turn)
 
 
-def _latest(connection: Connection, subjects: Collection[str]) -> dict[_Name, RowMapping]:
-    found: dict[_Name, RowMapping] = {}
+def end_checks(
+    warehouse: Warehouse,
+    *,
+    present: Mapping[Subject, Collection[str]],
+    run_id: str,
+    ended_at: datetime,
+) -> None:
+    """End the results of subjects that the project no longer has: nothing of them holds any more.
+
+    `present` has the names that it has, by kind; results of other kinds stay, as do those of a run
+    that began later. Writes nothing where nothing is gone. Raises LeaseLostError as record_pull.
+    """
     table = check_result.c
-    for some in in_chunks(sorted(subjects)):
-        rows = connection.execute(
-            select(check_result).where(table.subject.in_(some), table.superseded_at.is_(None))
-        )
-        found |= {
-            (row["subject_kind"], row["subject"], row["check_name"]): row for row in rows.mappings()
+    holds = table.superseded_at.is_(None)
+    subjects = select(table.subject_kind, table.subject).where(holds).distinct()
+    with warehouse.read() as connection:
+        gone = {
+            (kind, name)
+            for kind, name in connection.execute(subjects)
+            if kind in present and name not in present[Subject(kind)]
         }
+    if not gone:
+        return
+    with warehouse.write() as connection:
+        newer = take_turn_to_note(connection, run_id).newer
+        known = _latest(connection, {name for _, name in gone})
+        ended = [
+            _ended(row, max(ended_at, row["recorded_at"]))
+            for (kind, name, _), row in known.items()
+            if (kind, name) in gone and row["superseded_at"] is None and row["run_id"] not in newer
+        ]
+        _end(connection, ended)
+
+
+def _latest(connection: Connection, subjects: Collection[str]) -> dict[_Name, RowMapping]:
+    """The latest revision of each check: the one that holds, or the last one of a subject that was gone."""
+    table = check_result.c
+    key = (table.subject_kind, table.subject, table.check_name)
+    found: dict[_Name, RowMapping] = {}
+    for some in in_chunks(sorted(subjects)):
+        newest = (
+            select(*key, func.max(table.revision).label("revision"))
+            .where(table.subject.in_(some))
+            .group_by(*key)
+            .subquery()
+        )
+        is_newest = and_(*(table[column] == newest.c[column] for column in _KEY))
+        for row in connection.execute(select(check_result).join(newest, is_newest)).mappings():
+            found[row["subject_kind"], row["subject"], row["check_name"]] = row
     return found
+
+
+def _ended(row: RowMapping, at: datetime) -> dict[str, Any]:
+    return {f"key_{column}": row[column] for column in _KEY} | {"at": at}
+
+
+def _end(connection: Connection, ended: Sequence[dict[str, Any]]) -> None:
+    if ended:
+        statement = update(check_result).values(superseded_at=bindparam("at"))
+        for column in _KEY:
+            statement = statement.where(check_result.c[column] == bindparam(f"key_{column}"))
+        connection.execute(statement, ended)
 
 
 def _series(name: _Name) -> SeriesDay:

@@ -1,11 +1,15 @@
 """What checks say of a key result's numbers from one run to the next."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from okr_sync.checks.results import CheckResult
+from okr_sync.config.loader import load_project
+from okr_sync.sync.quarantine import publish_quarantined, quarantined_failures
 from okr_sync.warehouse.check_results import checks_now
+from okr_sync.warehouse.runs import start_run
 
 BROKEN = """\
 metrics:
@@ -52,3 +56,48 @@ def test_nothing_is_said_of_a_number_that_is_not_there(desk: Any, plausible: str
     desk.sync("2026-02-20T21:00:00")
     assert said(desk)["in_bounds"].message == f"No new number to hold against {held}."
     assert said(desk)["not_restated"].message == "No new number was measured."
+
+
+LEADS = "id: leads, title: Bring in leads, metric: leads, goal: {from: 0, to: 10}"
+SHARE = "id: share, title: Pay for less, metric: paid_share, goal: {at_most: 50%}"
+
+
+def holds(desk: Any) -> set[str]:
+    """Of what something holds now."""
+    return {one.result.subject for one in checks_now(desk.warehouse)}
+
+
+def test_nothing_holds_of_what_is_gone(desk: Any) -> None:
+    """A removed key result and its metric are no longer said to fail or pass; if they come back they are."""
+    desk.key_results(LEADS, SHARE)
+    desk.sync("2026-02-20T20:00:00")
+    before = holds(desk)
+    assert before == {"leads", "paid_share", "sales/leads", "sales/share"}
+    desk.key_results(LEADS)
+    desk.sync("2026-02-20T21:00:00")
+    assert holds(desk) == {"leads", "sales/leads"}
+    desk.key_results(LEADS, SHARE)
+    desk.sync("2026-02-20T22:00:00")
+    assert holds(desk) == before
+
+
+def test_what_cannot_be_read_is_not_gone(desk: Any) -> None:
+    """While a key result is quarantined nobody can tell what it rests on; what is gone itself still ends."""
+    desk.key_results(LEADS, SHARE)
+    desk.sync("2026-02-20T20:00:00")
+    desk.key_results(LEADS.replace("metric: leads", "metric: lead"))
+    bundle = load_project(desk.folder)
+    run_id, now = "run-later", datetime.fromisoformat("2026-02-20T21:00:00Z")
+    start_run(
+        desk.warehouse,
+        run_id=run_id,
+        trigger="manual",
+        dagster_run_id=None,
+        config_hash=bundle.config_hash,
+        expected=1,
+        started_at=now,
+    )
+    failures = quarantined_failures(desk.warehouse, bundle)
+    assert [one.key_result_id for one in failures] == ["sales/leads"]
+    publish_quarantined(desk.warehouse, bundle, failures, run_id, now)
+    assert holds(desk) == {"leads", "paid_share", "sales/leads"}
