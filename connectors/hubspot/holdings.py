@@ -11,12 +11,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Table
 
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.encoding import epoch_ms
 from okr_sync.warehouse.mirror import (
-    IDS_PER_QUERY,
     Row,
-    chunks,
     count_records,
     ids_present,
     recent_ids,
@@ -124,7 +123,7 @@ class Held:
     def _stored_rows(self, ids: Collection[str]) -> dict[str, Row]:
         found: dict[str, Row] = {}
         with self._warehouse.read() as connection:
-            for some in chunks(sorted(ids), IDS_PER_QUERY):
+            for some in in_chunks(sorted(ids)):
                 query = sa.select(self._table).where(self._table.c.id.in_(some))
                 for row in connection.execute(query).mappings():
                     found[str(row["id"])] = _as_row(dict(row))

@@ -23,11 +23,11 @@ from okr_sync.numbers import show_number
 from okr_sync.progress import resolve_goal
 from okr_sync.sync.goals import Terms, terms_of, terms_recorded
 from okr_sync.warehouse.check_ins import CheckIn, check_in_on, check_ins_of
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.goals import RecordedGoal, agreed_on, recorded_goals
 from okr_sync.warehouse.overrides import OVERRIDE, override_on, overrides_of
 from okr_sync.warehouse.reads import StatusRow, status
-from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import key_result_history, objective
 
 LOOKED_BACK = timedelta(days=7)

@@ -18,8 +18,8 @@ from okr_sync.config.cycles import Calendar
 from okr_sync.config.models import KeyResult, OverKind
 from okr_sync.metrics.windows import resolve_window
 from okr_sync.warehouse.check_ins import MANUAL
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.overrides import OVERRIDE
-from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import key_result_history
 
 LOOKED_AT = timedelta(days=42)

@@ -20,9 +20,9 @@ from okr_sync.metrics.dependencies import is_live
 from okr_sync.metrics.spans import closing_day
 from okr_sync.sync.observe import calendar_of
 from okr_sync.warehouse.address import warehouse_url
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.connect import open_warehouse
 from okr_sync.warehouse.overrides import OVERRIDE
-from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import key_result_history, sync_run
 
 MOST_DAYS: Final = 31

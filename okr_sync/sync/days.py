@@ -21,8 +21,8 @@ from okr_sync.metrics.spans import Span, closing_day, is_closed, is_final, left_
 from okr_sync.metrics.windows import as_of_instant, resolve_window
 from okr_sync.sync.check_ins import days_to_judge, said_since
 from okr_sync.sync.goals import Goals, definition_hashes, goals_of, judged_by
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.overrides import OVERRIDE, Override, override_on, overrides_of
-from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import key_result_current, key_result_history
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from okr_sync.warehouse.revisions import in_chunks
+from okr_sync.warehouse.chunks import among
 from okr_sync.warehouse.tables import key_result_history
 
 
@@ -33,16 +33,9 @@ def numbers_known(
     Without `as_of` it is the newest day that had a number then; None where the day had none.
     """
     table = key_result_history.c
-    chosen = (
-        [was_known(instant)]
-        if key_result_ids is None
-        else [
-            was_known(instant) & table.key_result_id.in_(ids)
-            for ids in in_chunks(sorted(set(key_result_ids)))
-        ]
-    )
     found: dict[str, Mapping[Any, Any] | None] = {}
-    for condition in chosen:
+    for chosen in among(table.key_result_id, key_result_ids):
+        condition = was_known(instant) & chosen
         newest = (
             select(table.key_result_id, func.max(table.as_of).label("as_of"))
             .where(condition)

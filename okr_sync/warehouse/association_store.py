@@ -11,7 +11,8 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from okr_sync.warehouse.mirror import IDS_PER_QUERY, DatasetState, chunks, state_of
+from okr_sync.warehouse.chunks import in_chunks
+from okr_sync.warehouse.mirror import DatasetState, state_of
 from okr_sync.warehouse.tables import source_association, source_state
 from okr_sync.warehouse.upsert import upsert
 
@@ -62,7 +63,7 @@ def change_associations(
     A record that is gone is named in `from_ids` and has no pairs.
     """
     stored = _of(source, dataset, to_dataset)
-    for some in chunks(sorted(from_ids), IDS_PER_QUERY):
+    for some in in_chunks(sorted(from_ids)):
         connection.execute(
             sa.delete(source_association).where(stored, source_association.c.from_id.in_(some))
         )
@@ -102,7 +103,7 @@ def _insert(
         for from_id, to_ids in sorted(pairs.items())
         for to_id in sorted(set(to_ids))
     ]
-    for some in chunks(rows, _ROWS_PER_STATEMENT):
+    for some in in_chunks(rows, _ROWS_PER_STATEMENT):
         connection.execute(sa.insert(source_association), some)
 
 

@@ -11,8 +11,8 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, select
 
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import measured_baseline
 from okr_sync.warehouse.upsert import insert_missing
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.observations import KeyResultObservation
-from okr_sync.warehouse.revisions import Changed, Row, in_chunks
+from okr_sync.warehouse.revisions import Changed, Row
 from okr_sync.warehouse.tables import key_result_current, key_result_history, sync_run
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from okr_sync.warehouse.chunks import among
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.locks import Lock, hold
-from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import check_in, check_in_refusal, source_state
 from okr_sync.warehouse.upsert import upsert
 
@@ -144,15 +144,11 @@ def check_ins_of(
 ) -> list[CheckIn]:
     """All check-ins, withdrawn ones too, in order of key result and number."""
     statement = select(check_in)
-    parts = (
-        [statement]
-        if key_result_ids is None
-        else [
-            statement.where(check_in.c.key_result_id.in_(ids))
-            for ids in in_chunks(sorted(set(key_result_ids)))
-        ]
-    )
-    found = [CheckIn(**row) for part in parts for row in connection.execute(part).mappings()]
+    found = [
+        CheckIn(**row)
+        for chosen in among(check_in.c.key_result_id, key_result_ids)
+        for row in connection.execute(statement.where(chosen)).mappings()
+    ]
     return sorted(found, key=lambda one: (one.key_result_id, one.check_in_id))
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, select, update
 
 from okr_sync.checks.results import CheckName, CheckResult, CheckSeverity, Subject
+from okr_sync.warehouse.chunks import among, in_chunks
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import check_result
 from okr_sync.warehouse.turns import SeriesDay, Turn, confirm, confirmed_by_newer, take_turn_to_note
 
@@ -163,13 +163,9 @@ def checks_now(
     statement = select(check_result).where(table.superseded_at.is_(None))
     if only_failing:
         statement = statement.where(table.passed.is_(False))
-    wanted: Sequence[Sequence[str] | None] = [None]
-    if subjects is not None:
-        wanted = list(in_chunks(sorted(set(subjects))))
     found = []
     with warehouse.read() as connection:
-        for some in wanted:
-            part = statement if some is None else statement.where(table.subject.in_(some))
+        for chosen in among(table.subject, subjects):
             found += [
                 RecordedCheck(
                     CheckResult(
@@ -184,7 +180,7 @@ def checks_now(
                     row["recorded_at"],
                     row["run_id"],
                 )
-                for row in connection.execute(part).mappings()
+                for row in connection.execute(statement.where(chosen)).mappings()
             ]
     return sorted(
         found,

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from okr_sync.flags import Weight, weighing
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.observations import KeyResultFailure
-from okr_sync.warehouse.revisions import Row, in_chunks
+from okr_sync.warehouse.revisions import Row
 from okr_sync.warehouse.tables import key_result, key_result_current
 from okr_sync.warehouse.turns import SeriesDay
 from okr_sync.warehouse.upsert import upsert

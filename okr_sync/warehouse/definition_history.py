@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, func, select
 
-from okr_sync.warehouse.revisions import in_chunks
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.tables import key_result_history, sync_run
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, select, update
 
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.revisions import Row, in_chunks
+from okr_sync.warehouse.revisions import Row
 from okr_sync.warehouse.tables import key_result
 from okr_sync.warehouse.upsert import upsert
 

@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from okr_sync.metrics.measurement import Measurement, MetricObservation
 from okr_sync.metrics.windows import Window
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.observations import MetricFailure
-from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import evaluation
 from okr_sync.warehouse.upsert import upsert
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, insert, select
 
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.observations import AgreedGoal
-from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import key_result_goal
 
 T = TypeVar("T")

@@ -7,26 +7,25 @@ is counted (metrics), reading single values (record_values).
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Table
 
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.encoding import epoch_ms
 from okr_sync.warehouse.record_values import FieldType, Stored, parse_value
 from okr_sync.warehouse.tables import source_field, source_state
 
 __all__ = [
-    "IDS_PER_QUERY",
     "DatasetState",
     "FieldState",
     "FieldType",
     "Row",
     "Stored",
-    "chunks",
     "column_name",
     "count_records",
     "fields_of",
@@ -39,8 +38,6 @@ __all__ = [
     "table_name",
 ]
 
-T = TypeVar("T")
-
 Row = dict[str, Stored]
 """A record as stored: `id`, a key per column, `created_ms`, `updated_ms` and `bad_fields`."""
 
@@ -48,9 +45,6 @@ _INTEGERS: Final = frozenset({FieldType.NUMBER, FieldType.INSTANT, FieldType.DAY
 _PLAIN_NAME: Final = re.compile(r"[a-z0-9_]+", re.ASCII)
 _LONGEST_COLUMN: Final = 55
 _LONGEST_TABLE: Final = 47  # leaves room for a stage's `__g` and 13 digits within PostgreSQL's 63
-
-IDS_PER_QUERY: Final = 500
-"""How many ids one statement names; every engine takes as many."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +165,7 @@ def count_records(connection: Connection, table: Table) -> int:
 def ids_present(connection: Connection, table: Table, ids: Collection[str]) -> set[str]:
     """Those of the ids that a mirror or a stage holds."""
     found: set[str] = set()
-    for some in chunks(sorted(ids), IDS_PER_QUERY):
+    for some in in_chunks(sorted(ids)):
         found.update(connection.scalars(sa.select(table.c.id).where(table.c.id.in_(some))))
     return found
 
@@ -181,9 +175,3 @@ def recent_ids(connection: Connection, table: Table, since: datetime) -> set[str
     since_ms = epoch_ms(since)
     recent = sa.or_(table.c.created_ms >= since_ms, table.c.updated_ms >= since_ms)
     return set(connection.scalars(sa.select(table.c.id).where(recent)))
-
-
-def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """The items in runs of at most `size`."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

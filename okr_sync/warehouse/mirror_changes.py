@@ -15,7 +15,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import Connection, Subquery, Table
 
-from okr_sync.warehouse.mirror import IDS_PER_QUERY, chunks
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.tables import day_figures, mirror_change
 from okr_sync.warehouse.upsert import insert_missing
 
@@ -58,7 +58,7 @@ def note_changes(
         return
     journal.create(connection, checkfirst=True)
     number = _next(connection, source, dataset)
-    for some in chunks(sorted(ids), IDS_PER_QUERY):
+    for some in in_chunks(sorted(ids)):
         held = sa.select(*table.c, sa.literal(number), sa.literal(1)).where(table.c.id.in_(some))
         connection.execute(sa.insert(journal).from_select(list(journal.c.keys()), held))
         present = set(connection.scalars(sa.select(table.c.id).where(table.c.id.in_(some))))

@@ -16,13 +16,12 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from okr_sync.errors import IncompletePullError
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.mirror import (
-    IDS_PER_QUERY,
     DatasetState,
     FieldState,
     Row,
     Stored,
-    chunks,
     column_name,
     count_records,
     fields_of,
@@ -59,7 +58,7 @@ def store(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         ),
     )
     # An id twice in one statement is an error in PostgreSQL.
-    for some in chunks(list(_newest_by_id(rows).values()), _ROWS_PER_STATEMENT):
+    for some in in_chunks(list(_newest_by_id(rows).values()), _ROWS_PER_STATEMENT):
         connection.execute(statement, some)
 
 
@@ -79,7 +78,7 @@ def _updated_ms(row: Row) -> int:
 
 def remove(connection: Connection, table: Table, ids: Collection[str]) -> None:
     """Delete records by id; those that are not there are no error."""
-    for some in chunks(sorted(ids), IDS_PER_QUERY):
+    for some in in_chunks(sorted(ids)):
         connection.execute(sa.delete(table).where(table.c.id.in_(some)))
 
 

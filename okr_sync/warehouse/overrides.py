@@ -11,9 +11,9 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, insert, select, update
 
+from okr_sync.warehouse.chunks import among
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.locks import Lock, hold
-from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import value_override
 
 OVERRIDE = "override"
@@ -102,15 +102,11 @@ def overrides_of(
 ) -> list[Override]:
     """All overrides, withdrawn ones too, in order of key result and number."""
     statement = select(value_override)
-    parts = (
-        [statement]
-        if key_result_ids is None
-        else [
-            statement.where(value_override.c.key_result_id.in_(ids))
-            for ids in in_chunks(sorted(set(key_result_ids)))
-        ]
-    )
-    found = [Override(**row) for part in parts for row in connection.execute(part).mappings()]
+    found = [
+        Override(**row)
+        for chosen in among(value_override.c.key_result_id, key_result_ids)
+        for row in connection.execute(statement.where(chosen)).mappings()
+    ]
     return sorted(found, key=lambda one: (one.key_result_id, one.override_id))
 
 

@@ -21,6 +21,7 @@ from okr_sync.checks.results import CheckResult
 from okr_sync.metrics.measurement import MetricObservation
 from okr_sync.warehouse.causes import explain_changes, first_cause, keep_restated
 from okr_sync.warehouse.check_results import write_checks
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.current import mark_failed, refresh_current
 from okr_sync.warehouse.definitions import write_changed
@@ -33,7 +34,7 @@ from okr_sync.warehouse.observations import (
     ObjectiveRow,
 )
 from okr_sync.warehouse.renames import renamed_since
-from okr_sync.warehouse.revisions import Changed, Recorded, Row, append_revisions, in_chunks
+from okr_sync.warehouse.revisions import Changed, Recorded, Row, append_revisions
 from okr_sync.warehouse.runs import end_run
 from okr_sync.warehouse.tables import (
     key_result,
@@ -156,7 +157,7 @@ def publish(
             write_changed(connection, objective, aim_rows)
             write_changed(connection, key_result, defined_rows, ignored=("config_hash",))
             record_goals(connection, agreed, recorded_at=published_at, run_id=run_id)
-        for batch in _batches(observed):
+        for batch in in_chunks(observed, _BATCH):
             rows = [_history_row(one) for one in batch]
             recorded = append_revisions(
                 connection,
@@ -183,7 +184,7 @@ def publish(
                 newest[name] = max(newest.get(name, (day, 0)), (day, each.revision))
                 if each.row["quality"]:
                     flags.setdefault(name, {})[day] = each.row["quality"]
-        for metric_batch in _batches(metrics):
+        for metric_batch in in_chunks(metrics, _BATCH):
             append_revisions(
                 connection,
                 metric_value,
@@ -304,11 +305,6 @@ def _unique(given: Iterable[T], key: Callable[[T], Any]) -> list[T]:
 
 def _without(rows: list[K], given_up: Collection[str]) -> list[K]:
     return [one for one in rows if one.key_result_id not in given_up]
-
-
-def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(rows), _BATCH):
-        yield rows[start : start + _BATCH]
 
 
 def _metric_key(one: MetricObservation) -> tuple[str, date, date, date]:

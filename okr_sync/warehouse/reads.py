@@ -6,17 +6,17 @@ and anything that writes. Imports SQLAlchemy only, because reading commands shou
 
 import dataclasses
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, select, true
 
 from okr_sync.warehouse.as_known import numbers_known, was_known
+from okr_sync.warehouse.chunks import among
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import (
     key_result,
     key_result_current,
@@ -185,8 +185,8 @@ def status(
     with warehouse.read() as connection:
         found = [
             _filled(row, now)
-            for part in _by_ids(statement, key_result_ids)
-            for row in connection.execute(part).mappings()
+            for chosen in among(key_result.c.key_result_id, key_result_ids)
+            for row in connection.execute(statement.where(chosen)).mappings()
         ]
         if as_known_on is not None:
             known = numbers_known(connection, as_known_on, as_of, key_result_ids)
@@ -272,16 +272,6 @@ def _other_columns() -> Sequence[Any]:
     return [column for column in key_result_current.c if column.name != "key_result_id"]
 
 
-def _by_ids(
-    statement: Select[Any], key_result_ids: Collection[str] | None
-) -> Iterator[Select[Any]]:
-    if key_result_ids is None:
-        yield statement
-        return
-    for ids in in_chunks(sorted(set(key_result_ids))):
-        yield statement.where(statement.selected_columns.key_result_id.in_(ids))
-
-
 def _filled(row: Mapping[Any, Any], now: datetime) -> dict[str, Any]:
     filled = dict(row)
     if filled["status"] is None:  # defined, and nothing has been published of it yet
@@ -301,8 +291,8 @@ def _latest_of_day(
     )
     return {
         row["key_result_id"]: row
-        for part in _by_ids(statement, key_result_ids)
-        for row in connection.execute(part).mappings()
+        for chosen in among(table.key_result_id, key_result_ids)
+        for row in connection.execute(statement.where(chosen)).mappings()
     }
 
 

@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, insert, literal, select, update
 
 from okr_sync.config.identifiers import in_place_name
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.locks import Lock, hold
-from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import (
     check_in,
     key_result,

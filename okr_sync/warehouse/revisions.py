@@ -4,7 +4,7 @@ Belongs here: the bitemporal rule, for any table with `revision`, `recorded_at`,
 `run_id`. Does not belong here: which numbers those are (publish).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Table, bindparam, select, update
 
 from okr_sync.warehouse.bulk import insert_all
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.turns import Turn, confirm, confirmed_by_newer, series_day
 
 Row = dict[str, Any]
@@ -122,9 +123,3 @@ def _latest(
         for row in connection.execute(statement).mappings():
             found[key_of(row)] = dict(row)
     return found
-
-
-def in_chunks(values: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
-    """The values in pieces that fit the parameters of one statement in every engine."""
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

@@ -16,10 +16,10 @@ from sqlalchemy import Connection, delete, or_, select, update
 from okr_sync.checks.results import CheckResult
 from okr_sync.warehouse import lease
 from okr_sync.warehouse.check_results import write_checks
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.locks import Lock, hold
 from okr_sync.warehouse.reads import RunRow
-from okr_sync.warehouse.revisions import in_chunks
 from okr_sync.warehouse.tables import (
     config_version,
     evaluation,

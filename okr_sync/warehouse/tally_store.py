@@ -12,7 +12,7 @@ from hashlib import sha256
 import sqlalchemy as sa
 from sqlalchemy import Connection, Table
 
-from okr_sync.warehouse.mirror import IDS_PER_QUERY, chunks
+from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.mirror_changes import forget_before, sequence_of
 from okr_sync.warehouse.tables import day_figures
 from okr_sync.warehouse.upsert import upsert
@@ -58,7 +58,7 @@ def read_figures(
     names = {_name(part): part for part in parts}
     table = day_figures.c
     found: dict[str, tuple[int, DayFigures]] = {}
-    for some in chunks(sorted(names), IDS_PER_QUERY):
+    for some in in_chunks(sorted(names)):
         query = sa.select(table.part, table.sequence, table.first_day, table.figures).where(
             table.source == source, table.dataset == dataset, table.part.in_(some)
         )
