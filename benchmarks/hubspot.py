@@ -103,8 +103,8 @@ def against_dlt(bench: Bench) -> dict[str, Comparison]:
     port, single = bench.once(contacts_server), _server(bench, PAGE)
 
     def dlt(where: str) -> float:
-        used = [_dlt(bench, python, one, where) for one in (port, single)]
-        return used[0] - used[1]
+        whole = _dlt(bench, python, port, _CONTACTS, where)
+        return whole - _dlt(bench, python, single, PAGE, where)
 
     def dlt_on_postgresql() -> float:
         server = bench.once(postgresql)
@@ -122,12 +122,13 @@ def against_dlt(bench: Bench) -> dict[str, Comparison]:
     }
 
 
-def _dlt(bench: Bench, python: Path, port: int, where: str) -> float:
+def _dlt(bench: Bench, python: Path, port: int, contacts: int, where: str) -> float:
     script = Path(__file__).with_name("hubspot_dlt.py")
     folder = _new_path(bench)
     folder.mkdir()
     quiet = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRITICAL"}
-    command: list[str | Path] = [python, script, str(port), folder, where, *FIELDS]
+    server = (str(port), str(contacts))
+    command: list[str | Path] = [python, script, *server, folder, where, *FIELDS]
     return run_command(command, quiet, folder).cpu_seconds
 
 

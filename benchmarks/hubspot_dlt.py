@@ -10,12 +10,13 @@ from urllib.parse import quote, unquote, urlsplit
 
 
 def main() -> None:
-    """Arguments: the server's port, the pipeline's folder, `duckdb` or PostgreSQL's URL, the fields."""
+    """Arguments: the server's port and its number of contacts, the pipeline's folder, `duckdb` or
+    PostgreSQL's URL, the fields. Exit status 1 unless all contacts have been read."""
     # Imported here: every module in this folder is imported where dlt is not.
     import dlt  # type: ignore[import-not-found] # only in an environment of its own
     from dlt.sources.rest_api import rest_api_source  # type: ignore[import-not-found] # likewise
 
-    port, folder, where, *fields = sys.argv[1:]
+    port, contacts, folder, where, *fields = sys.argv[1:]
     if where == "duckdb":
         destination = dlt.destinations.duckdb(str(Path(folder) / "contacts.duckdb"))
     else:
@@ -50,7 +51,8 @@ def main() -> None:
     )
     pipeline.run(source)
     rows = pipeline.last_trace.last_normalize_info.row_counts["contacts"]
-    print(f"{rows} rows")
+    if rows != int(contacts):
+        sys.exit(f"{rows} of {contacts} contacts were read")
 
 
 if __name__ == "__main__":
