@@ -77,8 +77,8 @@ class PullReport:
 
 @dataclass
 class Looks:
-    """In how many runs a part of the mirror was compared, and whether all that was compared in the last
-    one was wrong."""
+    """In how many runs a part of the mirror was compared, and whether in one of them, since all was last
+    read, everything that was compared was wrong."""
 
     count: int = 0
     all_wrong: bool = False
