@@ -31,8 +31,6 @@ _BATCH: Final = 100
 _LONGEST_QUERY: Final = 7_000
 _LONGEST_LIST_IN_BODY: Final = 2_400
 _WINDOW_TRIES: Final = 3
-# Looked up by id, a hundred a request, where counts alone don't prove a window.
-_MOST_NAMED: Final = 2_000
 _EMPTY_PAGES: Final = 3
 _EMPTY_LIST_PAGES: Final = 300
 _ID_PROPERTY: Final = "hs_object_id"
@@ -175,12 +173,11 @@ class RecordReader:
         """The records last modified in [low, high], and those that were until they changed again.
 
         A record that is modified while the window is paged through leaves it, read or not: what was
-        modified after `high` is asked for when all pages are read, and read by id. Then as many must
-        have been read as the window still counts. A record that left the index meanwhile would make up
-        for one that no page gave, so unless the counts before and after are the same, those read are
-        looked up by id first, up to _MOST_NAMED of them. The window is read again where they are
-        fewer. Raises UnprovenWindowError with both numbers when it stays short, TooManyChangesError when
-        there are more than `most`.
+        modified after `high` is asked for when all pages are read, and read by id. Records that the
+        index learns of meanwhile come into the window. So unless the pages gave what the first of them
+        counted and the window then counts no more, the ids in it are listed once more, and those that
+        no page gave are read by id. Raises UnprovenWindowError with both numbers when such lists stay
+        short of their own counts too, TooManyChangesError when there are more than `most`.
         """
         window = self._between(low, high)
         read = expected = 0
@@ -193,13 +190,14 @@ class RecordReader:
                 fresh = [record for record in page["results"] if record["id"] not in ids]
                 ids.update(record["id"] for record in fresh)
                 rows += self._search_rows(fresh)
-            later = self.ids_modified_after(high, most)
-            stay, expected = ids - later, self._count(window)
-            if not len(ids) == first == expected and len(stay) <= _MOST_NAMED:
-                stay = self.indexed(stay)
-            read = len(stay)
-            if read >= expected:
-                return self.as_they_are(rows, high) + self.read(later - ids)
+            wanted = self.ids_modified_after(high, most)
+            if len(ids) != first or self._count(window) > len(ids - wanted):
+                there, expected = self._listed(window)
+                read = len(there)
+                wanted = there | self.ids_modified_after(high, most)
+                if len(wanted) < expected:
+                    continue
+            return self.as_they_are(rows, high) + self.read(wanted - ids)
         raise UnprovenWindowError(
             self._unread(
                 f"HubSpot counts {expected:,} changed between {low:%Y-%m-%d %H:%M:%S} and "
@@ -233,14 +231,11 @@ class RecordReader:
         Raises UnprovenWindowError when they stay fewer, TooManyChangesError for more than `most`.
         """
         later = [{"propertyName": self._modified, "operator": "GT", "value": str(epoch_ms(at))}]
-        first: int | None = None
         ids: set[str] = set()
+        first = 0
         for _ in range(_WINDOW_TRIES):
-            first, ids = None, set()
-            for page in self._search_all(later, with_properties=False):
-                first = self._counted(page, first, most)
-                ids |= {record["id"] for record in page["results"]}
-            if len(ids) >= (first or 0):
+            ids, first = self._listed(later, most)
+            if len(ids) >= first:
                 return ids
         raise UnprovenWindowError(
             self._unread(
@@ -301,8 +296,16 @@ class RecordReader:
         return Slice(self._search_rows(page["results"]), page["total"])
 
     def _ids(self, filters: Sequence[Filter]) -> set[str]:
-        pages = self._search_all(filters, with_properties=False)
-        return {record["id"] for page in pages for record in page["results"]}
+        return self._listed(filters)[0]
+
+    def _listed(self, filters: Sequence[Filter], most: int | None = None) -> tuple[set[str], int]:
+        """The ids that a search gives, and how many its first page counted."""
+        ids: set[str] = set()
+        first: int | None = None
+        for page in self._search_all(filters, with_properties=False):
+            first = self._counted(page, first, most)
+            ids |= {record["id"] for record in page["results"]}
+        return ids, first or 0
 
     def _count(self, filters: Sequence[Filter]) -> int:
         return int(self._search(filters, [_ID_PROPERTY], 1)["total"])

@@ -237,6 +237,32 @@ def test_a_record_that_changes_again_before_its_page_is_read(
     assert sandbox.server.requests(_LIST) == lists
 
 
+def test_changes_that_the_index_learns_of_while_they_are_read(
+    sandbox: Faulty, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
+) -> None:
+    """In a busy account each answer finds more in the window: they are read too, and no full read is
+    made for them."""
+    hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
+    began = datetime.now(UTC)
+    for n in range(1, 251):
+        sandbox.account.update("contacts", n, {"lifecyclestage": "customer"})
+    lists = sandbox.server.requests(_LIST)
+    arrived: list[int] = []
+
+    def alter(request: Request, response: Response) -> Response:
+        if _is_search(request) and b"BETWEEN" in request.body and b"modified" in request.body:
+            arrived.append(300 + len(arrived))
+            sandbox.account.update("contacts", arrived[-1], {"lifecyclestage": "lead"}, at=began)
+        return response
+
+    sandbox.alter = alter
+    result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage")
+    assert (result.error, result.rows, len(arrived) > 2) == (None, 450, True)
+    assert sandbox.server.requests(_LIST) == lists
+    stored = hs_mirror(sqlite_warehouse, "contacts")
+    assert sum(row["f_lifecyclestage"] == "customer" for row in stored.values()) == 250
+
+
 def test_a_record_that_changes_again_while_the_newest_are_read(
     sandbox: Faulty, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
 ) -> None:
