@@ -40,6 +40,7 @@ def account(hs_account: MakeAccount) -> Account:
 
 @pytest.fixture
 def sandbox(account: Account) -> Iterator[HubSpotSandbox]:
+    """The account, served without limits."""
     with HubSpotSandbox(account, rate_limits=False) as running:
         yield running
 

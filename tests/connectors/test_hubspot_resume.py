@@ -56,6 +56,7 @@ class Interrupted(HubSpotSandbox):
 
 @pytest.fixture
 def account(hs_account: MakeAccount) -> Account:
+    """Contacts for forty pages of the list."""
     contact = {
         "createdate": "2026-10-01T08:00:00.000Z",
         "lastmodifieddate": "2026-10-02T08:00:00.000Z",
@@ -68,6 +69,7 @@ def account(hs_account: MakeAccount) -> Account:
 
 @pytest.fixture
 def sandbox(account: Account) -> Iterator[Interrupted]:
+    """The account, served; a page that still waits at the end of the test is let go."""
     with Interrupted(account, rate_limits=False) as running:
         running.reached, running.go_on = threading.Event(), threading.Event()
         running.pages = []
