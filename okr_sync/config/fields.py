@@ -188,7 +188,7 @@ class Fields:
             if text.casefold() in _PERCENT:
                 return "percent"
             if len(text) <= 40:
-                return "percent" if text == "%" else text
+                return text
             raise BadValue("too-long", "`unit` is too long.", "Use at most 40 characters.")
 
         return self.parsed("unit", parse)

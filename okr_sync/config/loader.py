@@ -119,8 +119,7 @@ def _read_project(files: ProjectFiles, findings: Findings) -> ProjectReading:
             Position(PROJECT_FILE, 1, 1),
             "missing-file",
             f"There is no {PROJECT_FILE} in the folder.",
-            "Make one that begins with `version: 1`, `time_zone:`, `currency:` and `sources:`, "
-            "or name the folder that has one.",
+            "Make a project with `okr-sync init`, or name the folder of yours with --project.",
         )
         return ProjectReading()
     if PROJECT_FILE not in files.texts:

@@ -41,7 +41,7 @@ def test_a_digest_tells_moves_pace_decisions_and_what_is_stale(week: Any) -> Non
         "points behind: help it, change the plan, or agree on another goal.",
         "WHAT IS STALE\n- Broken one (web/broken): never\n  HubSpot says 403.",
         "WHAT MOVED\n- Grow traffic (web/traffic): 43 → 50, +7 points\n",
-        "- Grow traffic (web/traffic): 50 of 0 → 100, 50% of the way (59% expected), on track\n",
+        "(web/traffic): 50 (goal: 0 → 100), 50% of the way (59% expected), on track\n",
     ):
         assert text in found.text, found.text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in found.html and XSS not in found.html

@@ -65,3 +65,13 @@ def test_warnings_do_not_fail(
     folder = write_project({"okrs-old.yml": ""})
     assert run_check(folder, as_json=False) == 0
     assert "okrs-old.yml:1:1: warning:" in capsys.readouterr().out
+
+
+def test_a_folder_without_a_project_says_how_to_get_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever is in the wrong folder, or has none yet, is told of both ways out."""
+    assert run_check(tmp_path, as_json=False) == 1
+    line = capsys.readouterr().out.splitlines()[0]
+    assert line.startswith("okr_sync.yaml:1:1: error: There is no okr_sync.yaml in the folder.")
+    assert "`okr-sync init`" in line and "--project" in line
