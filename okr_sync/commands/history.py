@@ -35,6 +35,8 @@ def run_history(folder: Path, key_result: str, as_known_on: date | None, as_json
             goals = recorded_goals(connection, [key_result_id]).get(key_result_id, [])
     if as_json:
         click.echo(json.dumps([to_jsonable(row) for row in rows], indent=2))
+    elif not rows and as_known_on is not None:
+        click.echo(f"Nothing was known yet of {key_result_id} at the end of {as_known_on}.")
     elif not rows:
         click.echo(f"{key_result_id} has not been measured yet.")
     else:

@@ -111,6 +111,8 @@ def test_status_as_it_was_known_on_a_day(synced: Any) -> None:
     early = run("status", "--as-known-on", "2026-01-01")
     assert early.exit_code == 0
     assert "Nothing was known yet at the end of 2026-01-01." in early.output
+    history = run("history", "leads", "--as-known-on", "2026-01-01").output
+    assert history == "Nothing was known yet of sales/leads at the end of 2026-01-01.\n"
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     known = json.loads(run("status", "--json", "--as-known-on", today).output)
     now = json.loads(run("status", "--json").output)
