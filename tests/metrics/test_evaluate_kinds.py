@@ -188,6 +188,9 @@ def store(warehouse: Warehouse, at: Span, **row: D | None) -> None:
             Measurement(D(6), D(3), D("0.5")),
         ),
         ({"numerator": D(0), "denominator": D(0)}, None, Measurement(None, D(0), D(0), 0)),
+        ({"numerator": D(0), "denominator": D(0)}, "zero", Measurement(D(0), D(0), D(0), 0)),
+        ({"numerator": D(3), "denominator": None}, None, Measurement(None, D(3))),
+        ({"numerator": None, "denominator": D(4)}, None, Measurement(None, None, D(4), 4)),
     ],
 )
 def test_the_row_of_a_statement_is_a_measurement(
@@ -335,3 +338,13 @@ def test_the_level_of_a_statement_changes_too(
     saw(warehouse, date(2026, 2, 28), "10")
     metric = statement(snapshot=True, change=True)
     assert found(warehouse, project, [metric], march) == Measurement(D(2), D(12), D(10))
+
+
+def test_a_level_that_is_not_there_has_not_changed(
+    warehouse: Warehouse, project: Project, march: Span
+) -> None:
+    """A statement that gives nothing today has no change, though there was a level before."""
+    store(warehouse, march, value=None)
+    saw(warehouse, date(2026, 2, 28), "10")
+    metric = statement(snapshot=True, change=True)
+    assert found(warehouse, project, [metric], march) == Measurement(None, None, D(10))
