@@ -7,9 +7,9 @@ here: looking at a source (connectors.*.health).
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -52,8 +52,8 @@ _LOOKS = {
 def run_doctor(folder: Path, as_json: bool) -> int:
     """Print what works and what doesn't; 1 if anything is in the way of a run."""
     bundle = load_project(folder)
-    with errors().status("Looking"):
-        found = list(_findings(bundle))
+    with errors().status("Looking") as status:
+        found = list(_findings(bundle, status.update))
     if as_json:
         objects = [asdict(finding) | {"level": finding.level.value} for finding in found]
         click.echo(json.dumps(objects, indent=2))
@@ -74,12 +74,13 @@ def _print(console: Console, found: list[Finding]) -> None:
     console.print(f"{what} in the way of a run.")
 
 
-def _findings(bundle: Bundle) -> Iterator[Finding]:
+def _findings(bundle: Bundle, say: Callable[[str], None]) -> Iterator[Finding]:
     project = _project(bundle)
     yield project
     bound = _bound_datasets(bundle)
     for name, source in bundle.project.sources.items():
         if name in bound:
+            say(f"Looking at {name}")  # one that doesn't answer is waited for, for minutes
             yield from _source(bundle, source, bound[name])
         else:
             yield Finding(
@@ -90,6 +91,7 @@ def _findings(bundle: Bundle) -> Iterator[Finding]:
                 if project.level is Level.OK
                 else "Mend the project first: what can't run may read it.",
             )
+    say("Looking at the warehouse")
     yield from _warehouse(bundle)
     yield from _channels(bundle)
     yield from _versions()
@@ -166,12 +168,19 @@ def _warehouse(bundle: Bundle) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "last run", "none yet", "Run `okr-sync sync`.")
         return
     run = runs[0]
-    ago = int((datetime.now(UTC) - run.started_at).total_seconds() // 60)
-    text = f"{run.status}, begun {ago:,} minutes ago ({run.trigger})"
+    text = f"{run.status}, begun {_ago(datetime.now(UTC) - run.started_at)} ({run.trigger})"
     if run.status in ("success", "running"):
         yield Finding(Level.OK, "last run", text)
     else:
         yield Finding(Level.WARNING, "last run", text, "`okr-sync status` says what failed.")
+
+
+def _ago(passed: timedelta) -> str:
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        whole = int(passed.total_seconds() // length)
+        if whole > 0:
+            return f"{counted(whole, unit)} ago"
+    return "just now"
 
 
 def _channels(bundle: Bundle) -> Iterator[Finding]:

@@ -1,12 +1,16 @@
 """okr-sync doctor: one line for everything that a run hangs on, each failure with its remedy."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from connectors.sandbox.serve import Sandbox
+from okr_sync.warehouse.connect import open_warehouse
+from okr_sync.warehouse.tables import sync_run
 
 
 def levels(output: str) -> dict[str, str]:
@@ -38,6 +42,21 @@ def test_a_project_that_works_has_nothing_in_its_way(synced_company: Any, okr_sy
     assert table.exit_code == 0
     assert "accepted by portal 4711" in table.output
     assert "Nothing is in the way of a run." in table.output
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"), [(1.5, "1 hour ago"), (50, "2 days ago"), (-1, "just now")]
+)
+def test_how_long_ago_the_last_run_began(
+    synced_company: Any, okr_sync: Any, sqlite_url: str, hours: float, text: str
+) -> None:
+    """In the unit that people would use; a clock that was set back does no harm."""
+    warehouse = open_warehouse(sqlite_url)
+    with warehouse.write() as connection:
+        then = datetime.now(UTC) - timedelta(hours=hours)
+        connection.execute(sa.update(sync_run).values(started_at=then))
+    warehouse.close()
+    assert f"last run: success, begun {text} (manual)" in okr_sync("doctor").output
 
 
 def test_what_is_missing_is_said_with_what_to_do(
