@@ -58,7 +58,7 @@ def violations(connection: Connection) -> list[str]:
 def _of_revisions(
     connection: Connection, table: Table, tokens: dict[str, int], *, may_end: bool = False
 ) -> Iterator[str]:
-    """`may_end`: what it speaks of may go, and come back later."""
+    """`may_end`: what it speaks of may go, and come back as it was."""
     keys = [column.name for column in table.primary_key if column.name != "revision"]
     order = [table.c[name] for name in (*keys, "revision")]
     rows = connection.execute(select(table).order_by(*order)).mappings()
@@ -81,7 +81,7 @@ def _of_revisions(
             if after["recorded_at"] < before["recorded_at"]:
                 yield f"{name}: revision {number} was recorded before the one that it replaces."
             is_same = all(before[c] == after[c] for c in before if c not in _BOOKKEEPING)
-            if is_same and not was_gone:
+            if is_same and not may_end:
                 yield f"{name}: revision {number} says the same as the one before it."
             if tokens.get(after["run_id"], 0) < tokens.get(before["run_id"], 0):
                 yield f"{name}: revision {number} is of an older run than the one before it."

@@ -66,17 +66,18 @@ def write_checks(
             "message": one.message,
         }
         at, revision = recorded_at, 1
-        if before is not None and before["superseded_at"] is not None:  # its subject comes back
-            at, revision = max(recorded_at, before["superseded_at"]), before["revision"] + 1
-        elif before is not None:
+        if before is not None:
             if before["run_id"] in turn.newer or _series(name) in confirmed:
                 continue
-            if all(before[column] == row[column] for column in _COMPARED):
+            holds = before["superseded_at"] is None  # else its subject comes back
+            if holds and all(before[column] == row[column] for column in _COMPARED):
                 unchanged.append(_series(name))
                 continue
             # Clocks of two machines differ: a result never holds before the one that it replaces.
-            at, revision = max(recorded_at, before["recorded_at"]), before["revision"] + 1
-            replaced.append(_ended(before, at))
+            at = max(recorded_at, before["superseded_at"] or before["recorded_at"])
+            revision = before["revision"] + 1
+            if holds:
+                replaced.append(_ended(before, at))
         added.append(row | {"revision": revision, "recorded_at": at, "run_id": run_id})
     _end(connection, replaced)
     if added:

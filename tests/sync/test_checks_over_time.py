@@ -49,7 +49,7 @@ def test_nothing_is_said_of_a_number_that_is_not_there(desk: Any, plausible: str
     share = f"id: leads, title: Pay for less, metric: paid_share, goal: {{at_most: 50%}}{plausible}"
     desk.key_results(share)
     desk.sync("2026-02-20T20:00:00")
-    held = "the declared bounds, at least 0" if plausible else "its past"
+    held = "the declared bounds, at least 0.0%" if plausible else "its past"
     assert said(desk)["in_bounds"].message == f"No new number to hold against {held}."
     desk.key_results(share.replace("paid_share", "broken"))
     desk.write("metrics.yaml", BROKEN)

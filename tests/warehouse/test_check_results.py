@@ -9,7 +9,7 @@ from sqlalchemy import select
 from okr_sync.checks.results import CheckName, CheckResult, Subject, failed, passed
 from okr_sync.errors import LeaseLostError
 from okr_sync.warehouse.audit import violations
-from okr_sync.warehouse.check_results import checks_now
+from okr_sync.warehouse.check_results import checks_now, end_checks
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.locks import Lock, hold
 from okr_sync.warehouse.runs import PullRecord, finish_run, record_pull, start_run
@@ -124,3 +124,22 @@ def test_a_run_that_is_over_notes_nothing(warehouse: Warehouse, noon: datetime) 
     with pytest.raises(LeaseLostError, match="Run it again"):
         record(warehouse, "run-1", bad(), noon + HOUR)
     assert told(warehouse) == [(1, True, "run-1")]
+
+
+def test_what_is_gone_is_gone_for_older_runs_too(warehouse: Warehouse, noon: datetime) -> None:
+    """A slow run brings back nothing of what a newer one found last; a new run does, whatever its clock."""
+    begin(warehouse, "slow", "fast")
+    record(warehouse, "fast", bad(), noon)
+    end_checks(warehouse, present={Subject.METRIC: ()}, run_id="fast", ended_at=noon + HOUR)
+    assert [one.result for one in checks_now(warehouse)] == [bad()]
+    end_checks(warehouse, present={Subject.DATASET: ()}, run_id="slow", ended_at=noon + HOUR)
+    assert [one.result for one in checks_now(warehouse)] == [bad()]
+    end_checks(warehouse, present={Subject.DATASET: ()}, run_id="fast", ended_at=noon + HOUR)
+    assert checks_now(warehouse) == []
+    record(warehouse, "slow", good(), noon + 2 * HOUR)
+    assert checks_now(warehouse) == []
+    begin(warehouse, "next")
+    record(warehouse, "next", bad(), noon)
+    assert told(warehouse) == [(1, False, "fast"), (2, False, "next")]
+    (now,) = checks_now(warehouse)
+    assert now.recorded_at == noon + HOUR
