@@ -62,6 +62,9 @@ _KEPT_FOR_OTHERS: Final = 10
 _REREAD_WHEN_WRONG: Final = timedelta(hours=1)
 _RECORDS_PER_REQUEST: Final = 100
 _LOOKS: Final = "looks"
+_SHORT_DAY: Final = "short_day"
+# How long a day that has no room is believed to have none: learning it costs a request.
+_ASKED_AGAIN: Final = timedelta(hours=1)
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -185,6 +188,10 @@ class DatasetPull:
         return oldest <= self._now - _PUT_OFF or self._day_has_room()
 
     def _day_has_room(self) -> bool:
+        with self._warehouse.read() as connection:
+            since = self._now - _ASKED_AGAIN
+            if recall(connection, self._source, self._dataset, _SHORT_DAY, since) is not None:
+                return False
         if "daily" not in self._transport.quota:
             # Nothing was asked yet but what is remembered, and searches have no rate headers.
             next(self._reader.pages())
@@ -194,7 +201,11 @@ class DatasetPull:
         with self._warehouse.read() as connection:
             table = record_table(self._source, self._dataset, self._types)
             needed = count_records(connection, table) // _RECORDS_PER_REQUEST
-        return left - needed >= daily // _KEPT_FOR_OTHERS
+        if left - needed >= daily // _KEPT_FOR_OTHERS:
+            return True
+        with self._warehouse.write() as connection:
+            remember(connection, self._source, self._dataset, _SHORT_DAY, {"left": left}, self._now)
+        return False
 
     # --- the changes since the last time ---
 

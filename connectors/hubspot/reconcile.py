@@ -100,11 +100,11 @@ class Reconciler:
         expected = self.settle(None if is_resumed else total, read_up_to)
         if expected != held.count:
             return expected
-        before, last = self.repaired, self._last_request
-        self._last_request = min(last, reader.requests + _PARTS_REQUESTS)
+        before, began, last = self.repaired, reader.requests, self._last_request
+        self._last_request = began + _PARTS_REQUESTS
         with suppress(TooMuchDriftError):
             self._localise(self._parts(reader.total()))
-        self._last_request = last
+        self._last_request = last + reader.requests - began
         return self.settle(None, read_up_to) if self.repaired > before else expected
 
     def _counted(self, read_up_to: datetime) -> tuple[int, set[str]]:

@@ -287,6 +287,9 @@ def test_the_days_last_requests_are_left_to_others(
         result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage", now=later, connector="new")
         assert (result.error, result.rows) == (None, 450)
         assert sandbox.server.requests(_LIST) == lists + 1
+        later += timedelta(minutes=15)
+        result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage", now=later, connector="new")
+        assert (result.error, result.requests) == (None, 2)
 
 
 def test_records_changed_while_the_list_is_read(
