@@ -6,6 +6,7 @@ shape of a goal (goal_reader), what makes a good key result (governance).
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -72,6 +73,7 @@ def check_goals(
         _check_percent(metric, unit, numbers, draft.node, own)
         _check_currency(metric, project.currency, unit, numbers, draft.node, own)
         _check_title(draft.item, draft.node, own)
+        _check_since(draft.item, draft.node, own)
         check_window(draft.item, metric, usable, calendar, draft.node, own)
         if own.first_error is not None:
             draft.reject(own.first_error)
@@ -275,6 +277,21 @@ def _check_title(key_result: KeyResult, node: Node, findings: Findings) -> None:
                 "Mend the one that is wrong.",
             )
             return
+
+
+def _check_since(key_result: KeyResult, node: Node, findings: Findings) -> None:
+    since, cycle = key_result.goal_since, key_result.cycle
+    if since is None or cycle.start <= since < cycle.end:
+        return
+    last_day = cycle.end - timedelta(days=1)
+    effect = "all of its days" if since < cycle.start else "no day of it"
+    findings.warn(
+        place_of(node, ("goal_since",)),
+        "goal-since-outside-cycle",
+        f"`goal_since` lies outside the cycle ({cycle.start} to {last_day}): {effect} would have "
+        "the new goal.",
+        "Write the day of the cycle from which on the goal counts.",
+    )
 
 
 def _falls(goal: Goal) -> bool | None:

@@ -161,6 +161,7 @@ _GOAL_WARNINGS = {
     "unit-of-duration": "A duration, which is in days, with another unit of time.",
     "wrong-side": "The title says down and the goal goes up, or the reverse.",
     "title-differs": "The title names other numbers than the goal.",
+    "goal-since-outside-cycle": "`goal_since` is no day of the cycle.",
     "within-longer-than-cycle": "No cohort is mature before the cycle ends.",
     "window-never-moves": "`previous` is one and the same period all through the cycle.",
     "window-beyond-retention": "GA4 keeps people for 14 months at most, and `last` looks back further.",
