@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+
+from okr_sync.cli import main
 
 OLIST = Path(__file__).parents[2] / "shared" / "data" / "olist"
 TEAM = "seller-acquisition"
@@ -19,34 +22,29 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def okr_sync(warehouse_url: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user does, with the warehouse elsewhere: the project may be read-only."""
-    command = [str(Path(sys.executable).with_name("okr-sync")), *words]
+def sync(warehouse_url: str, *words: str) -> None:
+    """Sync through the sandbox as a user does; the test fails with its output if that does.
+
+    The warehouse is elsewhere: the project may be read-only.
+    """
+    command = str(Path(sys.executable).with_name("okr-sync"))
     environment = {**os.environ, "OKR_SYNC_WAREHOUSE": warehouse_url}
     environment.pop("DAGSTER_HOME", None)
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-
-
-def sync(warehouse_url: str, *words: str) -> None:
-    """Sync through the sandbox; the test fails with its output if that does."""
-    done = okr_sync(
-        warehouse_url,
-        "sandbox",
-        str(OLIST),
-        "--",
-        "okr-sync",
-        "sync",
-        "--project",
-        str(OLIST),
-        *words,
+    done = subprocess.run(
+        [command, "sandbox", str(OLIST), "--", command, "sync", "--project", str(OLIST), *words],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def read(warehouse_url: str, *words: str) -> list[dict[str, Any]]:
-    """What a reading command prints as JSON."""
-    done = okr_sync(warehouse_url, *words, "--project", str(OLIST), "--json")
-    assert done.returncode == 0, done.stderr
+    """What a reading command prints as JSON, run in this process: there are forty of them."""
+    environment = {"OKR_SYNC_WAREHOUSE": warehouse_url, "DAGSTER_HOME": None}
+    done = CliRunner(env=environment).invoke(main, [*words, "--project", str(OLIST), "--json"])
+    assert done.exit_code == 0, done.output
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     return rows
 
