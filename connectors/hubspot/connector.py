@@ -79,7 +79,7 @@ class HubSpotConnector:
             seconds=time.monotonic() - started,
             cursor_from=report.cursor_from if report else None,
             cursor_to=report.cursor_to if report else None,
-            quota=dict(transport.quota) if transport else {},
+            quota=transport.quota_now() if transport else {},
             error=error.user_text if error else None,
             is_transient=isinstance(error, TransientSourceError),
             is_deferred=isinstance(error, DeferredSourceError),

@@ -122,6 +122,13 @@ class Transport:
         """How many requests are left of the account's day, as far as known."""
         return self._pace.left_today()
 
+    def quota_now(self) -> dict[str, int]:
+        """`quota`, less the day's requests since: searches, which have no rate headers, among them."""
+        told, left = dict(self.quota), self.left_today()
+        if left is not None and "daily_remaining" in told:
+            told["daily_remaining"] = min(told["daily_remaining"], left)
+        return told
+
     def close(self) -> None:
         """Give back the connection."""
         self._client.rest_client.pool_manager.clear()

@@ -191,4 +191,4 @@ def test_a_total_that_says_more_keeps_the_last_value(firm: MakeFirm, api: str) -
     assert not made.sync()
     row = made.row(MQLS)
     assert (row.value, row.freshness) == (2, "failed")
-    assert "counts 7 and gave 0" in (row.error or "")
+    assert "counts 8 and gave 1" in (row.error or "")
