@@ -1,10 +1,10 @@
 """okr-sync sync: run the project's Dagster job in this process and say what came of it.
 
 Belongs here: which days and key results are asked for, the run, and its summary. Does not belong
-here: the steps (assets). A manual and a scheduled run are the same job.
+here: the steps (assets), where Dagster keeps its records (dagster_instance). A manual and a scheduled
+run are the same job.
 """
 
-import os
 import warnings
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -20,6 +20,7 @@ from assets.project import as_of_days, upstream_keys
 from assets.resources import Reporter
 from okr_sync.commands.choose import choose_key_results
 from okr_sync.commands.console import output
+from okr_sync.commands.dagster_instance import own_instance, places_given_back
 from okr_sync.commands.project_warehouse import opened
 from okr_sync.config.bundle import Bundle
 from okr_sync.definitions import build_definitions
@@ -115,7 +116,7 @@ def _execute(
     tags = {TRIGGER_TAG: "backfill" if is_backfill else "manual"}
     if is_backfill:
         tags |= {RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()}
-    with _instance() as instance:
+    with own_instance() as instance, places_given_back(instance, warehouse, reporter.say):
         result = job.execute_in_process(
             instance=instance,
             partition_key=None if is_backfill else first.isoformat(),
@@ -128,36 +129,6 @@ def _execute(
     if find_run(warehouse, result.run_id) is None:
         raise OkrSyncError(error or "The run ended before its first step.")
     return finish_run(warehouse, result.run_id, finished_at=datetime.now(UTC), error=error)
-
-
-def _instance() -> dg.DagsterInstance:
-    """The instance that DAGSTER_HOME names, so that its UI shows the run; else one for this run."""
-    home = os.environ.get("DAGSTER_HOME")
-    if not home:
-        return _forgetful_instance()
-    try:
-        return dg.DagsterInstance.get()
-    except (dg.DagsterError, OSError) as error:
-        raise OkrSyncError(
-            f"Dagster can't keep its records in {home}, which DAGSTER_HOME names. Set it to the full "
-            "path of an existing folder that you can write to, or unset it to run without records.",
-            str(error),
-        ) from error
-
-
-def _forgetful_instance() -> dg.DagsterInstance:
-    """An instance in memory that keeps no events of its one run.
-
-    The run's result has them, and nobody can ask the instance for them later. Keeping them costs a
-    third of a sync in which nothing has changed (docs/benchmarks.md).
-    """
-    instance = dg.DagsterInstance.ephemeral()
-    nothing = dg.EventRecordsResult(records=[], cursor="", has_more=False)
-    storage = instance.event_log_storage
-    storage.store_event = lambda event: None  # type: ignore[method-assign]
-    storage.fetch_observations = lambda *_, **__: nothing  # type: ignore[method-assign]
-    storage.fetch_materializations = lambda *_, **__: nothing  # type: ignore[method-assign]
-    return instance
 
 
 def _selection(bundle: Bundle, chosen: Sequence[str]) -> list[dg.AssetKey] | None:
