@@ -63,6 +63,7 @@ def said(key_result_id: str) -> ManualMetric:
 METRICS: list[AnyMetric] = [
     over("files.spending", "spend", "day", "spend"),
     over("web.report", "sessions", None, "sessions"),
+    over("files.spending", "clicks", "day", "not_in_the_file"),
     over("web.report", "keyEvents", None, "never_pulled"),
     statement("a_failed_one", "select 1 as value"),
     statement("staff", QUERY),
@@ -136,7 +137,13 @@ def test_each_metric_is_evaluated_its_own_way(
     assert answers["t/mood", march] == Measurement(D("0.5"), quality=tuple(sorted(quality)))
     assert quality <= set(answers["all", march].quality)
     assert [one.dataset for one in counted] == ["spending"]
-    assert set(refusals) == {"never_pulled", "a_failed_one", "broken", "unreadable"}
+    assert refusals.keys() == {
+        "not_in_the_file",
+        "never_pulled",
+        "a_failed_one",
+        "broken",
+        "unreadable",
+    }
     assert refusals["a_failed_one"] == (
         "Metric a_failed_one: its statement has not been run on people for 2026-03-01 to "
         "2026-03-04. Run `okr-sync sync` for this key result."

@@ -7,6 +7,7 @@ from decimal import Decimal as D
 import pytest
 
 from okr_sync.config.models import AggMetric, Aggregation, Family, Project, Reduce
+from okr_sync.config.where import Condition, Operator, Where
 from okr_sync.metrics.evaluate_records import Question, evaluate_records
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.spans import Span
@@ -50,6 +51,7 @@ def deal(
     return {"won_at": won_at, "amount": amount, "currency": currency, "owner": owner}
 
 
+NO_RATE = "files.rates has a `rate` that is not a number above 0. Mend it."
 DEALS = [
     deal("2026-03-01T12:00:00Z", "0.1", "USD"),
     deal("2026-03-01T12:00:00Z", "100", "USD"),
@@ -212,7 +214,9 @@ def test_rates_both_ways_may_differ_by_a_spread(
     assert measure(warehouse, pipeline()) == Measurement(D(8), sample_size=1)
 
 
-@pytest.mark.parametrize("number", ["n/a", "1e999999", "1e-999999", "NaN"])
+@pytest.mark.parametrize(
+    "number", ["n/a", "1e999999", "1e-999999", "NaN", "-1", "1e-12", "1e12", "1.5e12"]
+)
 def test_rates_out_of_reason_are_refused(
     warehouse: Warehouse, put_records: PutRecords, refusal: Callable[..., str], number: str
 ) -> None:
@@ -220,21 +224,42 @@ def test_rates_out_of_reason_are_refused(
     texts = RATE_TYPES | {"rate": FieldType.TEXT}
     put_records(warehouse, "hubspot.deals", TYPES, DEALS)
     put_records(warehouse, "files.rates", texts, [rate("2026-03-01", "USD", "GBP", number)])
-    assert "not a number above 0" in refusal(warehouse, pipeline())
+    assert refusal(warehouse, pipeline()) == f"Metric m: {NO_RATE}"
 
 
 @pytest.mark.parametrize(
     ("rows", "metric", "text"),
     [
-        (RATES, pipeline("median"), "can't be taken over several currencies"),
-        ([*RATES, rate("2026-03-01", "USD", "GBP", "0.9")], pipeline(), "two rates from USD"),
+        (
+            RATES,
+            pipeline("median"),
+            (
+                "`agg: median` can't be taken over several currencies. Use sum or average, or a field that "
+                "is in one currency already."
+            ),
+        ),
+        (
+            [*RATES, rate("2026-03-01", "USD", "GBP", "0.9")],
+            pipeline(),
+            "files.rates has two rates from USD to GBP for one day. Keep one.",
+        ),
         (
             [*RATES, rate("2026-03-01", "GBP", "USD", "0.8")],
             pipeline(),
-            "from USD to GBP and back for 2026-03-01 that don't fit: 0.8 × 0.8 is not about 1",
+            (
+                "files.rates has rates from USD to GBP and back for 2026-03-01 that don't fit: 0.8 × 0.8 is "
+                "not about 1. Mend the one that is upside down."
+            ),
         ),
-        ([rate("2026-03-01", "USD", "GBP", "0")], pipeline(), "not a number above 0"),
-        (None, pipeline(), "have not been read"),
+        ([rate("2026-03-01", "USD", "GBP", "0")], pipeline(), NO_RATE),
+        (
+            None,
+            pipeline(),
+            (
+                "The exchange rates in files.rates have not been read with the field date. An fx dataset "
+                "has the fields date, from, to and rate. Run `okr-sync sync`."
+            ),
+        ),
     ],
 )
 def test_rates_that_can_not_be_right_are_refused(
@@ -249,7 +274,63 @@ def test_rates_that_can_not_be_right_are_refused(
     put_records(warehouse, "hubspot.deals", TYPES, DEALS)
     if rows is not None:
         put_records(warehouse, "files.rates", RATE_TYPES, rows)
-    assert text in refusal(warehouse, metric)
+    assert refusal(warehouse, metric) == f"Metric m: {text}"
+
+
+def test_rates_without_days_are_refused(
+    warehouse: Warehouse, put_records: PutRecords, refusal: Callable[..., str]
+) -> None:
+    """A `date` that is a text is no day."""
+    put_records(warehouse, "hubspot.deals", TYPES, DEALS)
+    put_records(warehouse, "files.rates", RATE_TYPES | {"date": FieldType.TEXT}, RATES)
+    assert refusal(warehouse, pipeline()) == (
+        "Metric m: `date` in files.rates does not hold days. Write them as 2026-10-01."
+    )
+
+
+@pytest.mark.parametrize("lacking", ["date", "from", "to", "rate"])
+def test_an_unfinished_row_of_rates_says_nothing(
+    warehouse: Warehouse, put_records: PutRecords, measure: Measure, lacking: str
+) -> None:
+    """A row without one of its four fields is no rate, and spoils none."""
+    whole = rate("2026-03-01", "USD", "GBP", "0.8")
+    unfinished = {**rate("2026-03-01", "USD", "GBP", "0.5"), lacking: None}
+    put_records(warehouse, "files.rates", RATE_TYPES, [unfinished, whole])
+    put_records(warehouse, "hubspot.deals", TYPES, [deal("2026-03-01T12:00:00Z", "10", "USD")])
+    assert measure(warehouse, pipeline()) == Measurement(D(8), sample_size=1)
+
+
+def test_windows_are_converted_each_by_itself(
+    warehouse: Warehouse, put_records: PutRecords, project: Project, days: Callable[..., Span]
+) -> None:
+    """Asked for together, each window has its own amounts: a day's, two days' and the month's; both
+    the metric's and the aggregation's conditions hold."""
+    put_records(warehouse, "hubspot.deals", TYPES, DEALS)
+    put_records(warehouse, "files.rates", RATE_TYPES, RATES)
+    spans = tuple(
+        days(date(2026, 3, first), date(2026, 3, last)) for first, last in ((1, 1), (7, 8), (1, 31))
+    )
+    by_b = Where((Condition("owner", Operator.EQ, ("b",)),))
+    large = Where((Condition("amount", Operator.GTE, (D(100),)),))
+    metrics = {
+        "all": pipeline(name="all"),
+        "average": pipeline("average", name="average"),
+        "of_b": pipeline(name="of_b", where=by_b),
+        "large": pipeline(
+            name="large", aggregation=Aggregation(agg="sum", field="amount", where=large)
+        ),
+    }
+    with warehouse.read() as connection:
+        questions = [Question(metric, spans) for metric in metrics.values()]
+        answers, refusals = evaluate_records(connection, project, "hubspot.deals", questions)
+    assert not refusals
+    values = {name: [answers[name, span].value for span in spans] for name in metrics}
+    assert values == {
+        "all": [D("87.08"), D(2300), D("2587.08")],
+        "average": [D("87.08") / 3, D(2300) / 3, D("2587.08") / 7],
+        "of_b": [D(0), D(2300), D(2300)],
+        "large": [D(80), D(2300), D(2580)],
+    }
 
 
 def test_a_project_without_rates_says_how_to_name_them(
@@ -262,4 +343,7 @@ def test_a_project_without_rates_says_how_to_name_them(
         questions = [Question(pipeline(), (march,))]
         answers, refusals = evaluate_records(connection, poor, "hubspot.deals", questions)
     assert not answers
-    assert "as `fx` in okr_sync.yaml" in refusals["m"]
+    assert refusals["m"] == (
+        "Metric m: it converts money, but the project has no exchange rates. Name a dataset with the "
+        "fields date, from, to and rate as `fx` in okr_sync.yaml."
+    )
