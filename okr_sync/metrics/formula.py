@@ -234,7 +234,7 @@ class _Parser:
     def _primary(self) -> _Node:
         token = self._take()
         if token.kind == "number":
-            return _Constant(Fraction(token.text.replace("_", "")))
+            return _Constant(Fraction(token.text))
         if token.text in _FUNCTIONS:
             return self._call(token)
         if token.kind == "name":
