@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+import signal
 import tempfile
 import threading
 import uuid
@@ -37,8 +38,14 @@ _CANARY = _load_canary()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Search the tests' output for credentials."""
+    """Search the tests' output for credentials, and take SIGINT also as a job in the background.
+
+    A shell lets such jobs ignore it. Dagster puts what it finds for SIGINT in SIGTERM's place after each
+    run in this process, and every program that a test starts would then ignore SIGTERM.
+    """
     config.pluginmanager.register(_CANARY.CanaryWatch(), "canary")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

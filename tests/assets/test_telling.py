@@ -212,7 +212,7 @@ def test_the_digest_comes_on_mondays_in_the_projects_time_zone(
         assert job.execute_in_process(instance=instance).success
     (one,) = posts[0]
     assert one["title"] == "brand: the week to 2 February 2026"
-    assert "Open 3 to 8 markets (brand/markets): 5 of 3 → 8, 40% of the way" in one["message"]
+    assert "Open 3 to 8 markets (brand/markets): 5 (goal: 3 → 8), 40% of the way" in one["message"]
 
 
 def test_a_project_that_tells_nobody_has_no_sensors(brand: Any) -> None:

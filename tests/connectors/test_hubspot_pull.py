@@ -109,9 +109,9 @@ def test_a_read_is_as_quick_as_the_limit_permits(
         took = time.monotonic() - began
         assert (result.error, result.rows) == (None, 2_200)
         assert sandbox.server.requests(status=429) == 0
-    # A slow machine spends part of the 10 seconds at work.
+    # A slow machine spends part of the 10 seconds at work, and then waits at the next ones' door too.
     assert took >= 10.0
-    assert sum(slept) <= 12.0
+    assert sum(slept) <= 15.0
 
 
 @pytest.mark.parametrize("count", [0, 1, 100, 101])
