@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from okr_sync.warehouse.audit import violations
-from okr_sync.warehouse.causes import restated_share
+from okr_sync.warehouse.causes import Cause, cause_of, restated_share
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.definition_history import definition_periods
 from okr_sync.warehouse.observations import KeyResultObservation
@@ -275,3 +275,112 @@ def test_definitions_over_time(
     )
     assert (second.run_id, second.recorded_at) == ("run-2", noon + timedelta(hours=1))
     assert (first.config_hash, second.config_hash) == ("c1", "c1")
+
+
+NUMBER: dict[str, Any] = {
+    "value": Decimal(1),
+    "numerator": None,
+    "denominator": None,
+    "sample_size": 3,
+    "origin": "automatic",
+    "definition_hash": "d1",
+    "quality": (),
+    "is_final": False,
+}
+SAID = {"origin": "manual"}
+SET = {"origin": "override"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "day_was_over", "cause"),
+    [
+        ({}, {"value": Decimal(2)}, True, Cause.RESTATED),
+        ({}, {"numerator": Decimal(2)}, True, Cause.RESTATED),
+        ({}, {"denominator": Decimal(2)}, True, Cause.RESTATED),
+        ({}, {"sample_size": 4}, True, Cause.RESTATED),
+        ({}, {"value": Decimal(2)}, False, Cause.DAY_IN_PROGRESS),
+        ({}, {"origin": "backfill", "value": Decimal(2)}, True, Cause.RESTATED),
+        # What people set: a new number of theirs, or the first of theirs with the same value.
+        (SAID, SAID | {"value": Decimal(2)}, True, Cause.MANUAL),
+        ({}, SAID, True, Cause.MANUAL),
+        ({}, SET, True, Cause.OVERRIDE),
+        (SET, SET | {"value": Decimal(2)}, True, Cause.OVERRIDE),
+        (SAID, SET, True, Cause.OVERRIDE),
+        # Nothing that somebody set has changed: something else has.
+        (SAID, SAID | {"is_final": True}, True, Cause.FINAL),
+        (SET, SET | {"quality": ("override", "checked_in:2026-10-05")}, True, Cause.QUALITY),
+        (SAID, SAID | {"definition_hash": "d2"}, True, Cause.DEFINITION),
+        (SAID, SAID | {"definition_hash": "goal"}, True, Cause.DEFINITION),
+        (SAID | {"definition_hash": "goal"}, SAID, True, Cause.GOAL),
+        # An override's end, whatever counts instead.
+        (SET, {}, True, Cause.OVERRIDE_ENDED),
+        (SET, {"value": Decimal(2)}, False, Cause.OVERRIDE_ENDED),
+        (SET, SAID | {"value": Decimal(2)}, True, Cause.OVERRIDE_ENDED),
+        # Another definition comes before another number, another goal after it.
+        ({}, {"definition_hash": "d2", "value": Decimal(2)}, True, Cause.DEFINITION),
+        ({"definition_hash": "goal"}, {}, True, Cause.GOAL),
+        ({"definition_hash": "goal"}, {"value": Decimal(2)}, True, Cause.RESTATED),
+        ({"definition_hash": "goal"}, {"quality": ("no_baseline",)}, True, Cause.GOAL),
+        # Flags, the most telling first; those of the day itself tell nothing.
+        ({}, {"quality": ("no_baseline", "sampled"), "is_final": True}, True, Cause.BASELINE),
+        ({"quality": ("baseline_is_target",)}, {}, True, Cause.BASELINE),
+        ({}, {"quality": ("sampled",), "is_final": True}, True, Cause.FINAL),
+        ({"is_final": True}, {}, True, Cause.FINAL),
+        ({}, {"quality": ("sampled",)}, True, Cause.QUALITY),
+        ({"quality": ("sampled", "provisional")}, {}, True, Cause.QUALITY),
+        ({"quality": ("provisional",)}, {}, True, Cause.SETTINGS),
+        ({"quality": ("restated:0.10",)}, {}, True, Cause.SETTINGS),
+        ({}, {}, True, Cause.SETTINGS),
+    ],
+)
+def test_each_change_has_one_cause(
+    before: dict[str, Any], after: dict[str, Any], day_was_over: bool, cause: Cause
+) -> None:
+    """What people do comes first, then definitions, the source's word, goals, and what is beside it."""
+    found = cause_of(
+        NUMBER | before, NUMBER | after, day_was_over=day_was_over, other_goals={"goal"}
+    )
+    assert found is cause
+
+
+def test_what_is_restated_together_is_compared_each_with_its_own_report(
+    warehouse: Warehouse, observe: Observe, send: Send
+) -> None:
+    """Key results and days of one publish: each with the number first reported of it, up to the limit
+    itself; a change of another kind among them hides none."""
+    others = ("growth/deals", "growth/visits")
+    days = ("2026-10-03", DAY)
+    first: dict[tuple[str, str], Any] = {
+        (LEADS, days[0]): 100,
+        (LEADS, DAY): 200,
+        (others[0], DAY): 1000,
+        (others[1], DAY): 10,
+    }
+    runs = [first, {key: value * 2 for key, value in first.items()}]
+    third = {
+        (LEADS, days[0]): "105",  # exactly the limit
+        (LEADS, DAY): "209.99",  # just below it
+        (others[0], DAY): "1050.01",
+        (others[1], DAY): "20",
+    }
+    for number, values in enumerate([*runs, third], 1):
+        found = []
+        for (name, day), value in values.items():
+            fields: dict[str, Any] = {"ended_at": ENDED, "restated_from": Decimal("0.05")}
+            if name == others[1]:
+                # Beside them, one that changes for another reason.
+                fields["is_final"] = number == 3
+            found.append(observe(name, day, str(value), quality=(), **fields))
+        send(*found, run_id=f"run-{number}", at=ENDED + timedelta(hours=number))
+    newest = {
+        (name, str(row.as_of)): (row.cause, row.quality)
+        for name in (LEADS, *others)
+        for row in history(warehouse, name)
+        if row.superseded_at is None
+    }
+    assert newest == {
+        (LEADS, days[0]): ("restated", ("restated:0.05",)),
+        (LEADS, DAY): ("restated", ()),
+        (others[0], DAY): ("restated", ("restated:0.05",)),
+        (others[1], DAY): ("final", ("restated:1.00",)),
+    }
