@@ -5,12 +5,15 @@ Groups are scanned window by window, all records together day by day: two ways, 
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import ConversionMetric, DurationMetric, Family, Project, Reduce
 from okr_sync.config.where import Condition, Operator, Where
+from okr_sync.inspect.contributions import contributions
 from okr_sync.metrics.evaluate_records import measure_groups
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.spans import Span
@@ -163,3 +166,38 @@ def test_a_groups_duration_is_that_of_its_records(
     )
     found = held_against_each_other(two_teams, project, measure, metric)
     assert [one.sample_size for one in found] == SIZES[from_time, cohort]
+
+
+@pytest.mark.parametrize(("from_time", "to_time"), TIMES)
+@pytest.mark.parametrize("known_at", KNOWN_AT[2:4], ids=["early", "at_its_end"])
+def test_a_list_of_a_cohort_says_of_each_record_why_it_does_not_count(
+    two_teams: Warehouse,
+    project: Project,
+    measure: Measure,
+    from_time: str,
+    to_time: str,
+    known_at: datetime,
+) -> None:
+    """The records listed are those of the number: who is too young is named, and nobody else."""
+    metric = ConversionMetric(
+        name="m",
+        dataset="hubspot.deals",
+        family=Family.CONVERSION,
+        from_time=from_time,
+        to_time=to_time,
+        within=timedelta(days=10),
+        where=of_team("a"),
+    )
+    at = march(known_at)
+    bundle = Bundle(Path(), project, {}, {}, {}, {}, {}, (), {}, "")
+    with two_teams.read() as connection:
+        listed = list(contributions(connection, bundle, metric, at))
+    measured = measure(two_teams, metric, at)
+    assert sum(bool(one.in_numerator) for one in listed) == measured.numerator
+    assert sum(bool(one.in_denominator) for one in listed) == measured.denominator
+    young = [one for one in listed if one.left_out == "its 10 days are not over"]
+    assert not any(one.counted or one.in_denominator for one in young)
+    assert len(listed) == len(young) + int(measured.denominator or 0)
+    backwards = [one.record_id for one in listed if "lies before" in (one.left_out or "")]
+    is_flagged = "negative_duration:1" in measured.quality
+    assert (len(backwards) == 1) is is_flagged is (known_at == KNOWN_AT[3])
