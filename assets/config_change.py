@@ -45,7 +45,8 @@ def config_change_sensor(bundle: Bundle, clock: Clock) -> dg.SensorDefinition:
             return dg.SensorResult(
                 skip_reason="The files are as they were in the last run.", cursor=json.dumps(cursor)
             )
-        if known.get("seen") != now.config_hash:
+        # Cursors of before had no instant: such a change is seen as if for the first time.
+        if known.get("seen") != now.config_hash or "seen_at" not in known:
             seen_at = clock.now().isoformat()
             cursor = {"ran": known["ran"], "seen": now.config_hash, "seen_at": seen_at}
             return dg.SensorResult(

@@ -1,7 +1,7 @@
 """The Dagster instance that a command's run is recorded by, and the places that dead runs hold in it.
 
-Belongs here: which instance it is, and what its daemon does for other runs. Does not belong here: the
-run itself (sync).
+Belongs here: which instance it is, and what a daemon would do for it. Does not belong here: the run
+itself (sync).
 """
 
 import os
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
 
 from okr_sync.errors import OkrSyncError, WarehouseError
 from okr_sync.warehouse.connect import Warehouse
@@ -74,9 +75,10 @@ def places_given_back(
         while not stop.wait(every_seconds):
             try:
                 give_back_places(instance, warehouse)
-            except WarehouseError:
-                continue  # the run itself complains of it
-            for source in sorted(_waited_for(instance) - told):
+                waited_for = _waited_for(instance)
+            except (WarehouseError, SQLAlchemyError):
+                continue  # the warehouse or Dagster's own storage: the run itself complains of it
+            for source in sorted(waited_for - told):
                 told.add(source)
                 say(f"{source}: waiting until another run has read it")
 

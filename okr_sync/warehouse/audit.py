@@ -38,9 +38,10 @@ _MEASURES = (
 def violations(connection: Connection) -> list[str]:
     """What is wrong in the published tables, a sentence each; empty when all is as it must be.
 
-    Revisions of a day, and of a check, are numbered without a gap, each begins when the one before it ends, differs
-    from it, and comes from a run that didn't begin earlier. Current is the latest revision of the
-    newest day. Goals are numbered without a gap. The counters of an ended run say what its status says.
+    Revisions of a day, and of a check, are numbered without a gap, each begins when the one before it
+    ends, differs from it, and comes from a run that didn't begin earlier. Current is the latest revision
+    of the newest day. Goals are numbered without a gap. The counters of an ended run say what its status
+    says.
     """
     tokens: dict[str, int] = {
         row.run_id: row.token for row in connection.execute(select(lease.c.run_id, lease.c.token))

@@ -1,5 +1,6 @@
 """The sensor that syncs when bindings have changed: by what the files hold, and not half-saved."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import dagster as dg
 
 from assets.config_change import SENSOR
 from assets.resources import Clock
+from okr_sync.config.loader import load_project
 from okr_sync.definitions import build_definitions
 
 NOW = datetime(2026, 3, 6, 3, 30, tzinfo=UTC)  # 22:30 of the 5th in New York
@@ -32,12 +34,12 @@ class Ticking(Clock):
 class Watching:
     """The sensor as Dagster's daemon has it: definitions that were loaded once, and a cursor."""
 
-    def __init__(self, company: Any, now: datetime = NOW) -> None:
+    def __init__(self, company: Any, now: datetime = NOW, cursor: str | None = None) -> None:
         self._clock = Ticking(now)
         repository = build_definitions(company.project, {"clock": self._clock}).get_repository_def()
         self._sensor = repository.get_sensor_def(SENSOR)
         self._repository = repository
-        self._cursor: str | None = None
+        self._cursor = cursor
 
     def later(self, wait: timedelta) -> None:
         """Let time pass."""
@@ -132,3 +134,14 @@ def test_no_run_of_a_day_before_the_first_cycle(company: Any) -> None:
     watching.later(timedelta(hours=1))
     (request,) = watching.look().run_requests
     assert request.partition_key == "2026-01-01"
+
+
+def test_a_change_that_an_earlier_version_has_seen_is_run(company: Any) -> None:
+    """A cursor from before instants were kept holds nothing up: the change is waited for once more."""
+    text = (company.project / "okrs" / "sales.yaml").read_text(encoding="utf-8")
+    before = load_project(company.project).config_hash
+    company.write("okrs/sales.yaml", text.replace("to: 10}", "to: 12}"))
+    seen = load_project(company.project).config_hash
+    watching = Watching(company, cursor=json.dumps({"ran": before, "seen": seen}))
+    assert not watching.look().run_requests
+    assert len(watching.look().run_requests) == 1

@@ -1,16 +1,25 @@
 """Fixtures of the tests of evaluation: records in the mirror, and metrics evaluated over them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
 
+from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import (
+    AnyMetric,
+    Cycle,
     FilesSource,
     Ga4Source,
+    Goal,
+    GoalKind,
     HubSpotSource,
+    KeyResult,
+    Position,
     Project,
     RecordMetric,
     SqlSource,
@@ -50,6 +59,37 @@ def project() -> Project:
         },
         fx="files.rates",
     )
+
+
+@pytest.fixture
+def bundle_of(project: Project) -> Callable[..., Bundle]:
+    """A function for the project with some metrics, and key results on them over the first quarter.
+
+    A key result is named by its metric (`t/` and the name is its id) or as a pair of id and metric.
+    """
+
+    def make(metrics: Iterable[AnyMetric], *used: str | tuple[str, str]) -> Bundle:
+        key_results = {
+            key_result_id: KeyResult(
+                key_result_id=key_result_id,
+                objective_id="t/o",
+                team="t",
+                title=key_result_id,
+                metric=metric,
+                goal=Goal(kind=GoalKind.AT_LEAST, target=Decimal(1), low=Decimal(1)),
+                cycle=Cycle("2026-Q1", date(2026, 1, 1), date(2026, 4, 1)),
+                settle=timedelta(hours=48),
+                revise=timedelta(days=7),
+                defined_at=Position("okrs.yaml", 1, 1),
+            )
+            for key_result_id, metric in (
+                (f"t/{one}", one) if isinstance(one, str) else one for one in used
+            )
+        }
+        by_name = {metric.name: metric for metric in metrics}
+        return Bundle(Path(), project, by_name, {}, key_results, {}, {}, (), {}, "")
+
+    return make
 
 
 @pytest.fixture

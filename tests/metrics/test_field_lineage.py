@@ -1,23 +1,15 @@
 """Which fields a number rests on, and which key results rest on a field."""
 
-from collections.abc import Iterable
-from datetime import date, timedelta
-from decimal import Decimal as D
-from pathlib import Path
+from collections.abc import Callable
 
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import (
     AggMetric,
     Aggregation,
     AnyMetric,
-    Cycle,
     Family,
     FormulaMetric,
-    Goal,
-    GoalKind,
-    KeyResult,
     ManualMetric,
-    Position,
     Project,
     RatioMetric,
     SqlMetric,
@@ -59,29 +51,6 @@ SHARE = FormulaMetric(
 )
 
 
-def bundle_of(
-    project: Project, metrics: Iterable[AnyMetric], uses: Iterable[tuple[str, str]]
-) -> Bundle:
-    """A project with these metrics and key results, each given as id and metric."""
-    key_results = {
-        key_result_id: KeyResult(
-            key_result_id=key_result_id,
-            objective_id="t/o",
-            team="t",
-            title=key_result_id,
-            metric=metric,
-            goal=Goal(kind=GoalKind.AT_LEAST, target=D(1), low=D(1)),
-            cycle=Cycle("2026-Q1", date(2026, 1, 1), date(2026, 4, 1)),
-            settle=timedelta(hours=48),
-            revise=timedelta(days=7),
-            defined_at=Position("okrs.yaml", 1, 1),
-        )
-        for key_result_id, metric in uses
-    }
-    by_name = {metric.name: metric for metric in metrics}
-    return Bundle(Path(), project, by_name, {}, key_results, {}, {}, (), {}, "")
-
-
 def test_a_metric_reads_its_own_and_associated_fields_in_order(project: Project) -> None:
     """Own fields by name, then those of associated objects; a rate's parts and users of a report;
     what rests on no field of a dataset reads none."""
@@ -98,7 +67,7 @@ def test_a_metric_reads_its_own_and_associated_fields_in_order(project: Project)
     assert [fields_read(project, one) for one in (STAFF, SAID, SHARE)] == [[], [], []]
 
 
-def test_a_field_knows_the_key_results_that_rest_on_it(project: Project) -> None:
+def test_a_field_knows_the_key_results_that_rest_on_it(bundle_of: Callable[..., Bundle]) -> None:
     """Each once, in order of their ids, also through a formula."""
     metrics: list[AnyMetric] = [PIPELINE, DEALS, ENGAGEMENT, STAFF, SAID, SHARE]
     uses = [
@@ -109,7 +78,7 @@ def test_a_field_knows_the_key_results_that_rest_on_it(project: Project) -> None
         ("t/said", "t/said"),
         ("t/staff", "staff"),
     ]
-    assert key_results_by_field(bundle_of(project, metrics, uses)) == {
+    assert key_results_by_field(bundle_of(metrics, *uses)) == {
         ("hubspot.deals", "amount"): ["t/a", "t/b", "t/c"],
         ("hubspot.deals", "closedate"): ["t/a", "t/b", "t/c", "t/z"],
         ("hubspot.contacts", "channel"): ["t/a", "t/b", "t/c"],

@@ -1,10 +1,8 @@
 """What a plan computes and reads: inputs of formulas, associations, statements, rates."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal as D
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from okr_sync.config.bundle import Bundle
@@ -15,14 +13,9 @@ from okr_sync.config.models import (
     AnyMetric,
     CheckIns,
     ConversionMetric,
-    Cycle,
     Family,
     FormulaMetric,
-    Goal,
-    GoalKind,
-    KeyResult,
     ManualMetric,
-    Position,
     Project,
     SnapshotMetric,
     SqlMetric,
@@ -46,6 +39,7 @@ CALENDAR = Calendar(ZoneInfo("America/New_York"))
 NOW = datetime(2026, 3, 20, 15, tzinfo=UTC)
 TODAY = date(2026, 3, 20)
 EVERYTHING = Where()
+BundleOf = Callable[..., Bundle]
 
 
 def deals(name: str, where: Where = EVERYTHING, currency: str | None = None) -> AggMetric:
@@ -95,28 +89,7 @@ def ratio_of(name: str, *inputs: str) -> FormulaMetric:
     )
 
 
-def bundle_of(project: Project, metrics: Iterable[AnyMetric], *used: str) -> Bundle:
-    """A project with a key result on each of the metrics in `used`, over the first quarter."""
-    key_results = {
-        f"t/{name}": KeyResult(
-            key_result_id=f"t/{name}",
-            objective_id="t/o",
-            team="t",
-            title=name,
-            metric=name,
-            goal=Goal(kind=GoalKind.AT_LEAST, target=D(1), low=D(1)),
-            cycle=Cycle("2026-Q1", date(2026, 1, 1), date(2026, 4, 1)),
-            settle=timedelta(hours=48),
-            revise=timedelta(days=7),
-            defined_at=Position("okrs.yaml", 1, 1),
-        )
-        for name in used
-    }
-    by_name = {metric.name: metric for metric in metrics}
-    return Bundle(Path(), project, by_name, {}, key_results, {}, {}, (), {}, "")
-
-
-def test_a_formula_asks_its_inputs_for_its_own_spans(project: Project) -> None:
+def test_a_formula_asks_its_inputs_for_its_own_spans(bundle_of: BundleOf) -> None:
     """Inputs are computed over the formula's windows, once, also through another formula."""
     metrics: list[AnyMetric] = [
         SESSIONS,
@@ -124,7 +97,7 @@ def test_a_formula_asks_its_inputs_for_its_own_spans(project: Project) -> None:
         ratio_of("inner", "staff"),
         ratio_of("outer", "inner", "sessions"),
     ]
-    bundle = bundle_of(project, metrics, "outer", "sessions")
+    bundle = bundle_of(metrics, "outer", "sessions")
     days = {"t/outer": [TODAY, TODAY - timedelta(days=1)], "t/sessions": [TODAY]}
     plan = make_plan(bundle, days, CALENDAR, NOW)
     assert set(plan.by_metric) == {"sessions", "staff", "inner", "outer"}
@@ -132,7 +105,7 @@ def test_a_formula_asks_its_inputs_for_its_own_spans(project: Project) -> None:
     assert plan.by_metric["staff"] == plan.by_key_result["t/outer"]
 
 
-def test_a_plan_reads_what_its_metrics_rest_on(project: Project) -> None:
+def test_a_plan_reads_what_its_metrics_rest_on(bundle_of: BundleOf) -> None:
     """Records with associations and rates, reports, and a statement for each day and window."""
     metrics: list[AnyMetric] = [
         deals("paid", PAID),
@@ -142,7 +115,7 @@ def test_a_plan_reads_what_its_metrics_rest_on(project: Project) -> None:
         STAFF,
         ratio_of("all", "paid", "pounds", "sessions", "staff"),
     ]
-    bundle = bundle_of(project, metrics, "all")
+    bundle = bundle_of(metrics, "all")
     needs = needs_of(bundle, make_plan(bundle, {"t/all": [TODAY]}, CALENDAR, NOW))
     rates, contacts, own, queries, reports = needs
     assert rates == RecordsNeed(
@@ -168,9 +141,9 @@ def test_a_plan_reads_what_its_metrics_rest_on(project: Project) -> None:
     assert (reports.series[0].first_day, reports.series[0].last_day) == (start, TODAY)
 
 
-def test_a_level_is_only_asked_for_today(project: Project) -> None:
+def test_a_level_is_only_asked_for_today(bundle_of: BundleOf) -> None:
     """A past day's level can't be had, nor a formula over it; after the cycle there is none."""
-    bundle = bundle_of(project, [LEVEL, SESSIONS, ratio_of("f", "level", "sessions")], "level", "f")
+    bundle = bundle_of([LEVEL, SESSIONS, ratio_of("f", "level", "sessions")], "level", "f")
     days = [TODAY - timedelta(days=1), TODAY]
     plan = make_plan(bundle, {"t/level": days, "t/f": days}, CALENDAR, NOW)
     assert all([s.as_of for s in spans] == [TODAY] for spans in plan.by_key_result.values())
@@ -181,9 +154,9 @@ def test_a_level_is_only_asked_for_today(project: Project) -> None:
     assert needs_of(bundle, after) == ()
 
 
-def test_a_formula_closes_when_its_last_input_does(project: Project) -> None:
+def test_a_formula_closes_when_its_last_input_does(bundle_of: BundleOf) -> None:
     """A formula over a conversion goes on until the last cohort has had its time."""
-    bundle = bundle_of(project, [SESSIONS, LEADS, ratio_of("f", "sessions", "leads")], "f")
+    bundle = bundle_of([SESSIONS, LEADS, ratio_of("f", "sessions", "leads")], "f")
     key_result = bundle.key_results["t/f"]
     ends = {
         name: closing_day(key_result, each, bundle.metrics) for name, each in bundle.metrics.items()
@@ -192,7 +165,7 @@ def test_a_formula_closes_when_its_last_input_does(project: Project) -> None:
     assert ends == {"sessions": last, "leads": last + timedelta(45), "f": last + timedelta(45)}
 
 
-def test_records_are_read_with_every_field_that_any_key_result_binds(project: Project) -> None:
+def test_records_are_read_with_every_field_that_any_key_result_binds(bundle_of: BundleOf) -> None:
     """Also with those of a metric that isn't planned today, which a mirror would lack tomorrow; rates
     that are measured themselves are kept as numbers."""
     by_owner = Where((Condition("contacts.owner", Operator.EQ, ("ada",)),))
@@ -227,7 +200,7 @@ def test_records_are_read_with_every_field_that_any_key_result_binds(project: Pr
         STAFF,
         SESSIONS,
     ]
-    bundle = bundle_of(project, metrics, *(metric.name for metric in metrics))
+    bundle = bundle_of(metrics, *(metric.name for metric in metrics))
     days = {"t/pounds": [TODAY], "t/leads": [TODAY]}
     assert needs_of(bundle, make_plan(bundle, days, CALENDAR, NOW)) == (
         RecordsNeed(
@@ -256,7 +229,7 @@ def test_records_are_read_with_every_field_that_any_key_result_binds(project: Pr
     )
 
 
-def test_rates_that_convert_nothing_are_records_like_others(project: Project) -> None:
+def test_rates_that_convert_nothing_are_records_like_others(bundle_of: BundleOf) -> None:
     """Where no metric converts money, of the rates only what is measured is read."""
     mean = AggMetric(
         name="mean",
@@ -265,7 +238,7 @@ def test_rates_that_convert_nothing_are_records_like_others(project: Project) ->
         aggregation=Aggregation(agg="average", field="rate"),
         time="published",
     )
-    bundle = bundle_of(project, [mean], "mean")
+    bundle = bundle_of([mean], "mean")
     assert needs_of(bundle, make_plan(bundle, {"t/mean": [TODAY]}, CALENDAR, NOW)) == (
         RecordsNeed(
             "files",
@@ -277,7 +250,7 @@ def test_rates_that_convert_nothing_are_records_like_others(project: Project) ->
     )
 
 
-def test_reports_are_read_by_filter_and_window(project: Project) -> None:
+def test_reports_are_read_by_filter_and_window(bundle_of: BundleOf) -> None:
     """Daily series of a filter together, from the first day of any window to the last of any; what
     can't be added once for each window, with what a rate rests on."""
     mobile = Where((Condition("deviceCategory", Operator.EQ, ("mobile",)),))
@@ -296,7 +269,7 @@ def test_reports_are_read_by_filter_and_window(project: Project) -> None:
         report("buyers", "purchaserRate", mobile),
         report("users", "totalUsers"),
     ]
-    bundle = bundle_of(project, metrics, *(metric.name for metric in metrics))
+    bundle = bundle_of(metrics, *(metric.name for metric in metrics))
     start, yesterday = date(2026, 1, 1), TODAY - timedelta(days=1)
     days = {f"t/{metric.name}": [yesterday, TODAY] for metric in metrics} | {"t/users": [TODAY]}
     (need,) = needs_of(bundle, make_plan(bundle, days, CALENDAR, NOW))
@@ -316,14 +289,16 @@ def test_reports_are_read_by_filter_and_window(project: Project) -> None:
     )
 
 
-def test_check_ins_are_read_from_their_files_if_the_project_names_them(project: Project) -> None:
+def test_check_ins_are_read_from_their_files_if_the_project_names_them(
+    project: Project, bundle_of: BundleOf
+) -> None:
     """For all key results that take check-ins, planned or not; nothing else is said to read them."""
     said = ManualMetric(name="t/said", family=Family.ENGAGEMENT, key_result_id="t/said")
     more = ManualMetric(name="t/more", family=Family.ENGAGEMENT, key_result_id="t/more")
     with_files = project.model_copy(update={"check_ins": CheckIns(dataset="files.said")})
 
     def needs(of: Project, planned: str) -> tuple[Need, ...]:
-        found = bundle_of(of, [said, more, STAFF], "staff")
+        found = replace(bundle_of([said, more, STAFF], "staff"), project=of)
         key_results = dict(found.key_results)
         for name in ("t/said", "t/more"):
             key_results[name] = found.key_results["t/staff"].model_copy(

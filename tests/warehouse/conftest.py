@@ -97,10 +97,35 @@ def observe() -> Callable[..., KeyResultObservation]:
 
 
 @pytest.fixture
+def publish_as(noon: datetime) -> Callable[..., PublishOutcome]:
+    """Publish in a run that has begun; what is not given has a usual value."""
+
+    def make(
+        warehouse: Warehouse, run_id: str, *observations: KeyResultObservation, **given: Any
+    ) -> PublishOutcome:
+        at = given.get("published_at", noon)
+        usual: dict[str, Any] = {
+            "published_at": at,
+            "measured_at": at,
+            "objectives": [],
+            "key_results": [],
+            "metric_observations": [],
+            "failures": [],
+            "stale_after": {one.key_result_id: at + timedelta(hours=3) for one in observations},
+        }
+        return publish(warehouse, run_id=run_id, observations=observations, **usual | given)
+
+    return make
+
+
+@pytest.fixture
 def send(
-    warehouse: Warehouse, noon: datetime, define: Callable[..., KeyResultRow]
+    warehouse: Warehouse,
+    noon: datetime,
+    define: Callable[..., KeyResultRow],
+    publish_as: Callable[..., PublishOutcome],
 ) -> Callable[..., PublishOutcome]:
-    """Publish in a run that is started if need be; what is not given has a usual value."""
+    """Publish as `publish_as`, in a run that is started if need be."""
 
     def make(*observations: KeyResultObservation, **given: Any) -> PublishOutcome:
         run_id = given.pop("run_id", "run-1")
@@ -115,16 +140,8 @@ def send(
             started_at=at,
         )
         ids = {one.key_result_id for one in observations}
-        usual: dict[str, Any] = {
-            "published_at": at,
-            "measured_at": at,
-            "objectives": [],
-            "key_results": [define(name) for name in sorted(ids)],
-            "metric_observations": [],
-            "failures": [],
-            "stale_after": dict.fromkeys(ids, at + timedelta(hours=3)),
-        }
-        return publish(warehouse, run_id=run_id, observations=observations, **usual | given)
+        usual = {"published_at": at, "key_results": [define(name) for name in sorted(ids)]}
+        return publish_as(warehouse, run_id, *observations, **usual | given)
 
     return make
 

@@ -1,9 +1,8 @@
 """What a run may still publish after a newer one: no old ids, no old definitions, no old goals."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -17,7 +16,7 @@ from okr_sync.warehouse.observations import (
     KeyResultRow,
     ObjectiveRow,
 )
-from okr_sync.warehouse.publish import PublishOutcome, publish
+from okr_sync.warehouse.publish import PublishOutcome
 from okr_sync.warehouse.reads import history, status
 from okr_sync.warehouse.renames import Rename, apply_renames
 from okr_sync.warehouse.runs import start_run
@@ -50,22 +49,6 @@ def begin(warehouse: Warehouse, noon: datetime) -> Begin:
     return run
 
 
-def publish_as(
-    warehouse: Warehouse, run_id: str, at: datetime, *found: KeyResultObservation, **given: Any
-) -> PublishOutcome:
-    """Publish in a run that has begun."""
-    usual: dict[str, Any] = {
-        "published_at": at,
-        "measured_at": at,
-        "objectives": [],
-        "key_results": [],
-        "metric_observations": [],
-        "failures": [],
-        "stale_after": {one.key_result_id: at + timedelta(hours=3) for one in found},
-    }
-    return publish(warehouse, run_id=run_id, observations=found, **usual | given)
-
-
 def goal(key_result_id: str, target: int = 5) -> AgreedGoal:
     """A goal of the fourth quarter."""
     return AgreedGoal(
@@ -92,7 +75,13 @@ def goals_of(warehouse: Warehouse, *key_result_ids: str) -> dict[str, list[Recor
 
 
 def test_an_id_that_was_given_up_meanwhile_is_not_written(
-    warehouse: Warehouse, observe: Observe, define: Define, send: Send, begin: Begin, noon: datetime
+    warehouse: Warehouse,
+    observe: Observe,
+    define: Define,
+    send: Send,
+    publish_as: Send,
+    begin: Begin,
+    noon: datetime,
 ) -> None:
     """A run that began before a rename leaves the old id alone, and publishes all else that it found."""
     send(observe(LEADS, DAY, "1"), observe(DEALS, DAY, "1"), run_id="first")
@@ -108,7 +97,6 @@ def test_an_id_that_was_given_up_meanwhile_is_not_written(
     outcome = publish_as(
         warehouse,
         "older",
-        noon,
         observe(LEADS, DAY, "2"),
         observe(LEADS, "2026-10-06", "2"),
         observe(VISITS, DAY, "3"),
@@ -134,7 +122,12 @@ def test_an_id_that_was_given_up_meanwhile_is_not_written(
 
 
 def test_an_overtaken_run_defines_only_what_is_missing(
-    warehouse: Warehouse, observe: Observe, define: Define, begin: Begin, noon: datetime
+    warehouse: Warehouse,
+    observe: Observe,
+    define: Define,
+    publish_as: Send,
+    begin: Begin,
+    noon: datetime,
 ) -> None:
     """The newer run's project says what is so: titles, objectives and goals stay as it wrote them."""
 
@@ -149,7 +142,6 @@ def test_an_overtaken_run_defines_only_what_is_missing(
         publish_as(
             warehouse,
             run_id,
-            noon,
             *(observe(name, DAY, "1") for name in ids),
             key_results=[define(name, title=title, objective_id="growth/o") for name in ids],
             objectives=[aim(name, title) for name in aims],

@@ -57,26 +57,6 @@ def expire(warehouse: Warehouse, run_id: str) -> None:
         connection.execute(lease.update().where(lease.c.run_id == run_id).values(expires_at=past))
 
 
-@pytest.fixture
-def publish_as(send: Send, noon: datetime) -> Callable[..., PublishOutcome]:
-    """Publish in a run that has begun, without beginning it again (which would renew its lease)."""
-    from okr_sync.warehouse import publish as module
-
-    def make(warehouse: Warehouse, run_id: str, *given: KeyResultObservation, **more: Any) -> Any:
-        usual: dict[str, Any] = {
-            "published_at": noon,
-            "measured_at": noon,
-            "objectives": [],
-            "key_results": [],
-            "metric_observations": [],
-            "failures": [],
-            "stale_after": {LEADS: noon + HOUR},
-        }
-        return module.publish(warehouse, run_id=run_id, observations=given, **usual | more)
-
-    return make
-
-
 def test_tokens_order_runs_whatever_clocks_say(warehouse: Warehouse, noon: datetime) -> None:
     """A run that begins later has the greater token, also when its worker's clock is behind."""
     for name, at in (("first", noon), ("second", noon - 9 * HOUR), ("third", noon + HOUR)):
