@@ -20,11 +20,11 @@ from connectors.hubspot.full_read import FullRead, ReadAll
 from connectors.hubspot.holdings import Held
 from connectors.hubspot.reconcile import INDEX_LAG, Reconciler, TooMuchDriftError
 from connectors.hubspot.record_rows import LackingPropertiesError
+from connectors.hubspot.record_search import TooManyChangesError
 from connectors.hubspot.records import (
     MOST_CHANGES,
     RecordReader,
     Slice,
-    TooManyChangesError,
     UnprovenWindowError,
     is_at_most,
 )
