@@ -6,16 +6,19 @@ when a full read is due and what follows from it (pull), stages and their checkp
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from sqlalchemy import Table
 
 from connectors.base import Progress
 from connectors.hubspot.holdings import Held
 from connectors.hubspot.reconcile import INDEX_LAG, Reconciler, TooMuchDriftError
 from connectors.hubspot.record_rows import Raw
-from connectors.hubspot.records import RecordReader
+from connectors.hubspot.record_search import TooManyChangesError
+from connectors.hubspot.records import MOST_CHANGES, RecordReader
 from okr_sync.errors import IncompletePullError, InvalidRequestError, SourceError
 from okr_sync.warehouse.checkpoints import (
     Stage,
@@ -25,12 +28,21 @@ from okr_sync.warehouse.checkpoints import (
     release,
 )
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.mirror import FieldType
+from okr_sync.warehouse.encoding import epoch_ms
+from okr_sync.warehouse.mirror import FieldType, Row, ids_lacking
 from okr_sync.warehouse.mirror_writes import remove, store
 
 _PROOFS: Final = 2
 _ROWS_PER_WRITE: Final = 2_000
 _SECONDS_PER_WRITE: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What an earlier read of the same account is known to have held, all of it at `read_to_at`."""
+
+    table: Table
+    read_to_at: datetime
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,7 @@ class FullRead:
         dataset: str,
         types: Mapping[str, FieldType],
         account: str,
+        earlier: Earlier | None,
         present: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -66,6 +79,7 @@ class FullRead:
         self._dataset = dataset
         self._types = types
         self._account = account
+        self._earlier = earlier
         self._present = present
         self._monotonic = monotonic
 
@@ -81,13 +95,14 @@ class FullRead:
                 stage = self._opened()
                 undone.callback(self.leave, stage)
                 is_resumed = stage.rows > 0 or stage.is_listed
+                before = None if is_resumed or self._earlier else self._reader.total()
                 try:
                     self._list(stage, progress)
                 except _ForgottenPlaceError:
                     undone.pop_all()
                     self.abandon(stage)
                     continue
-                high, held, expected, is_proven = self._proven(stage, is_resumed)
+                high, held, expected, is_proven = self._proven(stage, before)
                 undone.pop_all()
             if is_proven:
                 return ReadAll(stage, high, expected)
@@ -163,19 +178,25 @@ class FullRead:
 
     # --- the proof ---
 
-    def _proven(self, stage: Stage, is_resumed: bool) -> tuple[datetime, int, int, bool]:
+    def _proven(self, stage: Stage, before: int | None) -> tuple[datetime, int, int, bool]:
         """The instant up to which all was read, the records held, those expected, and whether they are
-        proven to be all."""
+        proven to be all; `before` is what HubSpot counted before the list began, if that is known."""
         high, held, expected = self._present(), 0, 0
         for _ in range(2):
             # What changed while the list was read: a page read early is older than one read late.
             high = self._present()
-            self._add_changes(stage, high)
+            rows, is_known = self._changes(stage, high)
+            self._add_changes(stage, rows)
+            if is_known:
+                self._add_what_is_still_there(stage)
             holding = Held(self._warehouse, stage.table)
             held, expected = holding.count, self._reader.total()
             reconciler = Reconciler(self._reader, holding)
+            is_still = expected == before and not _has_new(rows, stage.started_at)
             try:
-                expected = reconciler.settle_listed(expected, high, is_resumed=is_resumed)
+                expected = reconciler.settle_listed(
+                    expected, high, is_known=is_known, is_still=is_still
+                )
             except TooMuchDriftError:
                 return high, held, expected, False
             held = holding.count
@@ -184,8 +205,19 @@ class FullRead:
                 return high, held, expected, True
         return high, held, expected, False
 
-    def _add_changes(self, stage: Stage, high: datetime) -> None:
-        rows = self._reader.changes(stage.started_at - INDEX_LAG, high)
+    def _changes(self, stage: Stage, high: datetime) -> tuple[list[Row], bool]:
+        """What has changed since the list began, or since an earlier read if that can be told, and
+        whether it could.
+
+        With it each record that there was before this read is known by its id.
+        """
+        if self._earlier is not None:
+            since = min(stage.started_at, self._earlier.read_to_at) - INDEX_LAG
+            with suppress(TooManyChangesError):
+                return self._reader.changes(since, high, MOST_CHANGES), True
+        return self._reader.changes(stage.started_at - INDEX_LAG, high), False
+
+    def _add_changes(self, stage: Stage, rows: list[Row]) -> None:
         holding = Held(self._warehouse, stage.table)
         unlisted = {str(row["id"]) for row in rows}
         unlisted -= holding.present(unlisted)
@@ -195,8 +227,27 @@ class FullRead:
         with self._warehouse.write() as connection:
             store(connection, stage.table, usable)
 
+    def _add_what_is_still_there(self, stage: Stage) -> None:
+        """Read by id what an earlier read held and this list did not give: gone, or passed over."""
+        if self._earlier is None:
+            return
+        with self._warehouse.read() as connection:
+            lacking = ids_lacking(connection, self._earlier.table, stage.table)
+        for start in range(0, len(lacking), _ROWS_PER_WRITE):
+            rows = self._reader.read(lacking[start : start + _ROWS_PER_WRITE])
+            with self._warehouse.write() as connection:
+                store(connection, stage.table, rows)
+
     def _write(self, stage: Stage, holding: Held) -> None:
         if holding.rows or holding.gone:
             with self._warehouse.write() as connection:
                 remove(connection, stage.table, holding.gone)
                 store(connection, stage.table, list(holding.rows.values()))
+
+
+def _has_new(rows: list[Row], began_at: datetime) -> bool:
+    """Whether some of these may have come while a list was read that began then, or so shortly before
+    that the index did not count it."""
+    since = epoch_ms(began_at - INDEX_LAG)
+    times = (row["created_ms"] for row in rows)
+    return any(not isinstance(ms, int) or ms >= since for ms in times)

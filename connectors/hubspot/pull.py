@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from connectors.base import Progress
 from connectors.hubspot.account import AccountDetails
 from connectors.hubspot.associations import AssociationReader, Ties
-from connectors.hubspot.full_read import FullRead, ReadAll
+from connectors.hubspot.full_read import Earlier, FullRead, ReadAll
 from connectors.hubspot.holdings import Held
 from connectors.hubspot.reconcile import INDEX_LAG, Reconciler, TooMuchDriftError
 from connectors.hubspot.record_rows import LackingPropertiesError
@@ -292,6 +292,7 @@ class DatasetPull:
             self._dataset,
             self._types,
             self._account.portal_id,
+            self._earlier(),
             self._present,
             self._clock.monotonic,
         )
@@ -306,6 +307,14 @@ class DatasetPull:
                 raise
             undone.pop_all()
         return report
+
+    def _earlier(self) -> Earlier | None:
+        known = self._known
+        if known is None or known.complete_at is None or known.cursor_at is None:
+            return None
+        if known.account != self._account.portal_id:
+            return None
+        return Earlier(record_table(self._source, self._dataset, self._types), known.cursor_at)
 
     def _commit_full_read(self, read: ReadAll) -> PullReport:
         started_at = read.stage.started_at

@@ -16,7 +16,6 @@ found is then no proof of anything, only the repair takes longer ways (a full re
 """
 
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -31,8 +30,6 @@ MOST_SLICES: Final = 20
 """How many slices one run compares while it finds drift in each."""
 
 _PARTS: Final = 8
-# What the parts of a large mirror may cost beyond their counts, where they differ.
-_PARTS_REQUESTS: Final = 60
 _LARGEST_ID: Final = 2**63 - 1
 _MOST_ACCOUNTED: Final = 2_000
 _COUNTS: Final = 5
@@ -84,28 +81,37 @@ class Reconciler:
             return expected
         return self._search_for_the_difference(total, created_since)
 
-    def settle_listed(self, total: int, read_up_to: datetime, *, is_resumed: bool) -> int:
-        """As `settle`, for a mirror that was just filled from a list, part of it by an earlier run if
-        it `is_resumed`.
+    def settle_listed(
+        self, total: int, read_up_to: datetime, *, is_known: bool, is_still: bool
+    ) -> int:
+        """As `settle`, for a mirror that was just filled from a list.
 
-        A record that the list passed over and one that has gone since cancel each other in the count of
-        all. So a mirror of up to _PARTS pages of a search is compared with all that the index holds; of a
-        larger one the parts are counted, and those that differ are looked into as far as
-        _PARTS_REQUESTS go. There the two stay unseen if they are in one part, or beyond these requests.
+        A record that the list passed over and one that has gone since cancel each other in every count.
+        That can't be where each record of before `is_known` by its id and was asked for, nor where the
+        account `is_still` (it counted the same before the list, and nothing new has come). Else the
+        mirror is held against the ids that the index holds, a request for each page of them; a small
+        one always, and with the whole records.
         """
         held, reader = self._held, self._reader
         if max(held.count, total) <= _PARTS * reader.search_page:
             self.compare_all(reader.everything())
             return self.settle(total, read_up_to)
-        expected = self.settle(None if is_resumed else total, read_up_to)
-        if expected != held.count:
+        expected = self.settle(None, read_up_to)
+        if expected != held.count or is_known or (is_still and not self.repaired):
             return expected
-        before, began, last = self.repaired, reader.requests, self._last_request
-        self._last_request = began + _PARTS_REQUESTS
-        with suppress(TooMuchDriftError):
-            self._localise(self._parts(reader.total()))
-        self._last_request = last + reader.requests - began
-        return self.settle(None, read_up_to) if self.repaired > before else expected
+        self._take_in_the_unlisted()
+        return self.settle(None, read_up_to)
+
+    def _take_in_the_unlisted(self) -> None:
+        began = self._reader.requests
+        for indexed in self._reader.indexed_ids():
+            lacking = indexed - self._held.present(indexed)
+            if lacking:
+                found = self._reader.read(lacking)
+                self._held.put(found)
+                self.repaired += len(found)
+        # Not taken from what finding drift may cost.
+        self._last_request += self._reader.requests - began
 
     def _counted(self, read_up_to: datetime) -> tuple[int, set[str]]:
         """How many records the index holds, and which of them the mirror lacks as too new.
@@ -201,12 +207,14 @@ class Reconciler:
             raise TooMuchDriftError
         truth = {str(row["id"]): row for row in self._reader.read(doubtful)}
         gone = (missing | drifted) - truth.keys()
-        fresh = [
-            row for one, row in truth.items() if one in unknown or current.get(one, row) != row
-        ]
+        # What the index lacks may be older in the mirror than it is.
+        current |= self._held.current(missing)
+        fresh = [row for one, row in truth.items() if current.get(one) != row]
         self._held.take_out(gone)
         self._held.put(fresh)
-        self._not_indexed |= missing & truth.keys()
+        # A range of an index that orders ids otherwise lacks what it holds elsewhere.
+        existing = missing & truth.keys()
+        self._not_indexed |= existing - self._reader.indexed(existing)
         self._still_indexed |= (unknown | drifted) - truth.keys()
         count = len(gone) + len(fresh)
         self.repaired += count

@@ -170,6 +170,12 @@ def ids_present(connection: Connection, table: Table, ids: Collection[str]) -> s
     return found
 
 
+def ids_lacking(connection: Connection, table: Table, other: Table) -> list[str]:
+    """The ids of the records in one table that another one lacks."""
+    is_there = sa.exists().where(other.c.id == table.c.id)
+    return list(connection.scalars(sa.select(table.c.id).where(~is_there)))
+
+
 def recent_ids(connection: Connection, table: Table, since: datetime) -> set[str]:
     """The ids of the records that the source says were created or changed at `since` or later."""
     since_ms = epoch_ms(since)

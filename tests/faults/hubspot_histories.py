@@ -76,6 +76,8 @@ class Schedule:
     lag_seconds: int
     always: tuple[tuple[tuple[str, Any], ...], ...]
     steps: tuple[Step, ...]
+    search_page: int = 200
+    """With one or two a page an account is too large for a search of all its records."""
 
 
 _REFUSALS = (
@@ -103,7 +105,7 @@ _CHANGES = ("create", "update", "calculate", "archive", "restore", "delete", "me
 def drawn(seed: int) -> Schedule:
     """The schedule of a seed."""
     draw = random.Random(seed)
-    size = draw.choice((0, 1, 2, 3, 5, 8, 12))
+    size = draw.choice((0, 1, 2, 3, 5, 8, 12, 20))
     ids = tuple(draw.sample(range(1, 1_200), size))
     always = [_fault("hubspot.short_page", size=draw.choice((1, 2, 3, 3, 5)))]
     always += [_fault("hubspot.search_cap", size=draw.choice((6, 20)))]
@@ -113,7 +115,8 @@ def drawn(seed: int) -> Schedule:
         always.append(_fault("hubspot.ids_as_text"))
     lag = draw.choice((0, 0, 5, 600))
     steps = tuple(_step(draw, number) for number in range(draw.choice((1, 1, 2, 2, 3))))
-    return Schedule(ids, draw.choice(("v3", "2026-03", "2026-09")), lag, tuple(always), steps)
+    api = draw.choice(("v3", "2026-03", "2026-09"))
+    return Schedule(ids, api, lag, tuple(always), steps, draw.choice((200, 200, 1, 2)))
 
 
 def _step(draw: random.Random, number: int) -> Step:
@@ -231,10 +234,11 @@ class World:
     def was_without_a_trace(self, record_id: str, since: datetime) -> set[Content | None]:
         """What it was before changes that left its modified date as it was, or took it away."""
         found = self.was(record_id, since)
+        # Of one that was gone all the time no date tells how it had changed before.
+        known = [one.updated_ms for one in found if one is not None]
         for at, content in reversed(self.past.get(record_id, [])):
             if at > since:
                 continue
-            known = [one.updated_ms for one in found if one is not None]
             if content is not None and known and content.updated_ms < min(known):
                 break
             found.add(content)
@@ -341,7 +345,7 @@ class Stage:
             self._connector.close()
             self._connector = None
 
-    def connector(self, api: str) -> HubSpotConnector:
+    def connector(self, schedule: Schedule) -> HubSpotConnector:
         """A new worker's connector: it never really sleeps."""
         world = self.world
         assert world is not None
@@ -360,22 +364,23 @@ class Stage:
             read_seconds=5,
             answer_seconds=5,
             searches_per_second=10_000,
+            search_page=schedule.search_page,
             clock=clock,
         )
         environ = {
             "HUBSPOT_ACCESS_TOKEN": world.sandbox.token,
             "OKR_SYNC_HUBSPOT_ENDPOINT": self._server.url,
         }
-        return HubSpotConnector(HubSpotSource(name="crm", api=api), environ, settings)
+        return HubSpotConnector(HubSpotSource(name="crm", api=schedule.api), environ, settings)
 
-    def pulled(self, api: str, killed_at: int | None) -> Pulled:
+    def pulled(self, schedule: Schedule, killed_at: int | None) -> Pulled:
         """One pull, by a worker that goes on living or by one that dies of a request."""
         world = self.world
         assert world is not None
         world.requests = 0
         if killed_at is None:
             if self._connector is None:
-                self._connector = self.connector(api)
+                self._connector = self.connector(schedule)
             result = self._connector.pull(_NEED, self._warehouse, world.now)
             return Pulled(result.is_complete, result.error or "", result.rows, result.rows_expected)
         worker = os.fork()
@@ -383,7 +388,7 @@ class Stage:
             # Nothing of the parent's connections is touched: a worker of its own, begun and killed.
             code = _CRASHED
             try:
-                result = self.connector(api).pull(_NEED, open_warehouse(self._url), world.now)
+                result = self.connector(schedule).pull(_NEED, open_warehouse(self._url), world.now)
                 code = _DONE if result.is_complete else _FAILED
             finally:  # whatever happens: no child may go on as a second parent
                 if code == _CRASHED:
@@ -432,7 +437,7 @@ def play(stage: Stage, schedule: Schedule) -> None:
             world.change(what, where)
         _switch(world, schedule, step.faults)
         before, began = stage.mirror(), world.now
-        result = stage.pulled(schedule.api, step.killed_at)
+        result = stage.pulled(schedule, step.killed_at)
         mirror = stage.mirror()
         _check_end(world, result)
         if result.is_complete:
@@ -444,7 +449,7 @@ def play(stage: Stage, schedule: Schedule) -> None:
     _switch(world, replace(schedule, lag_seconds=0), ())
     for _ in range(_LAST_PULLS):
         world.now += timedelta(hours=25)
-        result = stage.pulled(schedule.api, None)
+        result = stage.pulled(schedule, None)
         _check_end(world, result)
         if not result.is_complete:
             raise WrongError(f"nothing is wrong any more, and a pull fails: {result}")
@@ -528,6 +533,8 @@ def _smaller(schedule: Schedule) -> Iterator[Schedule]:
         yield replace(schedule, ids=(*schedule.ids[:one], *schedule.ids[one + 1 :]))
     if schedule.lag_seconds:
         yield replace(schedule, lag_seconds=0)
+    if schedule.search_page != 200:
+        yield replace(schedule, search_page=200)
 
 
 FOUND = {
@@ -617,6 +624,29 @@ FOUND = {
                 before=(("archive", 0.88),),
                 faults=(_fault("hubspot.record_created", after=3, times=1),),
             ),
+        ),
+    ),
+    "a deletion, and an index that orders ids as texts": Schedule(
+        (1095, 468, 13),
+        "2026-03",
+        0,
+        (_fault("hubspot.ids_as_text"),),
+        (Step(1_500, faults=(_fault("hubspot.record_deleted", after=8, times=1),)), Step(90)),
+        search_page=1,
+    ),
+    "a change, an archiving and a restoration, and an index that lags behind all three": Schedule(
+        (552, 886),
+        "2026-03",
+        600,
+        (_fault("hubspot.short_page", size=1),),
+        (
+            Step(1_500),
+            Step(
+                1,
+                before=(("update", 0.06),),
+                faults=(_fault("hubspot.record_archived", after=4, times=1),),
+            ),
+            Step(90, before=(("restore", 0.59),)),
         ),
     ),
 }
