@@ -17,6 +17,7 @@ from connectors.base import Progress
 from connectors.hubspot.account import AccountDetails
 from connectors.hubspot.associations import AssociationReader, Ties
 from connectors.hubspot.full_read import Earlier, FullRead, ReadAll
+from connectors.hubspot.full_read_due import FullReadDue
 from connectors.hubspot.holdings import Held
 from connectors.hubspot.reconcile import INDEX_LAG, Reconciler, TooMuchDriftError
 from connectors.hubspot.record_rows import LackingPropertiesError
@@ -45,7 +46,6 @@ from okr_sync.warehouse.mirror import (
     FieldState,
     FieldType,
     Row,
-    count_records,
     fields_of,
     record_table,
     state_of,
@@ -53,18 +53,7 @@ from okr_sync.warehouse.mirror import (
 from okr_sync.warehouse.mirror_writes import commit_changes, commit_full_read
 from okr_sync.warehouse.source_memory import recall, remember
 
-REREAD_AFTER: Final = timedelta(hours=24)
-"""Calculated properties and associations change without moving a record's modified date, so all is
-read again."""
-
-_PUT_OFF: Final = timedelta(days=7)
-_KEPT_FOR_OTHERS: Final = 10
-_REREAD_WHEN_WRONG: Final = timedelta(hours=1)
-_RECORDS_PER_REQUEST: Final = 100
 _LOOKS: Final = "looks"
-_SHORT_DAY: Final = "short_day"
-# How long a day that has no room is believed to have none: learning it costs a request.
-_ASKED_AGAIN: Final = timedelta(hours=1)
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -168,44 +157,16 @@ class DatasetPull:
             return self._full_read(progress)
 
     def _full_read_is_due(self, known: DatasetState, cursor_at: datetime) -> bool:
-        if known.complete_at is None or known.account != self._account.portal_id:
+        if known.account != self._account.portal_id:
             return True
-        if cursor_at > self._now + INDEX_LAG:
-            # A clock that was ahead has moved the cursor past changes that nobody has read.
-            return True
-        filled: list[datetime | None] = list(self._filled.values())
+        filled: list[datetime | None] = [known.complete_at, *self._filled.values()]
         for name, kind in self._types.items():
             before = self._before.get(name)
             filled.append(before.filled_at if before and before.type is kind else None)
-        if any(filled_at is None for filled_at in filled):
-            return True
-        oldest = min((at for at in filled if at is not None), default=known.complete_at)
-        if self._looks.all_wrong and oldest <= self._now - _REREAD_WHEN_WRONG:
-            return True
-        if oldest > self._now - REREAD_AFTER:
-            return False
-        # A read that is only due by the clock leaves a day's last requests to others.
-        return oldest <= self._now - _PUT_OFF or self._day_has_room()
-
-    def _day_has_room(self) -> bool:
-        with self._warehouse.read() as connection:
-            since = self._now - _ASKED_AGAIN
-            if recall(connection, self._source, self._dataset, _SHORT_DAY, since) is not None:
-                return False
-        if "daily" not in self._transport.quota:
-            # Nothing was asked yet but what is remembered, and searches have no rate headers.
-            next(self._reader.pages())
-        left, daily = self._transport.left_today(), self._transport.quota.get("daily")
-        if left is None or daily is None:
-            return True
-        with self._warehouse.read() as connection:
-            table = record_table(self._source, self._dataset, self._types)
-            needed = count_records(connection, table) // _RECORDS_PER_REQUEST
-        if left - needed >= daily // _KEPT_FOR_OTHERS:
-            return True
-        with self._warehouse.write() as connection:
-            remember(connection, self._source, self._dataset, _SHORT_DAY, {"left": left}, self._now)
-        return False
+        due = FullReadDue(
+            self._transport, self._reader, self._warehouse, self._source, self._dataset, self._now
+        )
+        return due.is_due(cursor_at, filled, self._looks.all_wrong)
 
     # --- the changes since the last time ---
 
