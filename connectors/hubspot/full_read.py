@@ -214,8 +214,8 @@ class FullRead:
         if self._earlier is not None:
             since = min(stage.started_at, self._earlier.read_to_at) - INDEX_LAG
             with suppress(TooManyChangesError):
-                return self._reader.changes(since, high, MOST_CHANGES), True
-        return self._reader.changes(stage.started_at - INDEX_LAG, high), False
+                return self._reader.changes(since, high, MOST_CHANGES).rows, True
+        return self._reader.changes(stage.started_at - INDEX_LAG, high).rows, False
 
     def _add_changes(self, stage: Stage, rows: list[Row]) -> None:
         holding = Held(self._warehouse, stage.table)

@@ -177,16 +177,17 @@ class DatasetPull:
         for _ in range(2):
             high = self._present()
             newest = self._reader.newest()
+            # What was created after `high` would stand in the count for a record that is gone.
+            is_exact = all(is_at_most(row, high) for row in newest.rows)
             rows = _covered(newest, low, self._reader.search_page)
             if rows is None:
-                rows = self._reader.changes(low, high, MOST_CHANGES)
+                changes = self._reader.changes(low, high, MOST_CHANGES)
+                rows, is_exact = changes.rows, is_exact and changes.all_stayed
             else:
                 rows = self._reader.as_they_are(rows, high)
             held = Held(self._warehouse, table)
             held.put(rows)
             reconciler = Reconciler(self._reader, held)
-            # What was created after `high` would stand in the count for a record that is gone.
-            is_exact = all(is_at_most(row, high) for row in newest.rows)
             total = newest.total if is_exact else None
             expected = reconciler.settle(total, high)
             if held.count != expected:

@@ -38,6 +38,7 @@ _LONGEST_QUERY: Final = 7_000
 _LONGEST_LIST_IN_BODY: Final = 2_400
 _WINDOW_TRIES: Final = 3
 _EMPTY_LIST_PAGES: Final = 300
+_FEW_PAGES: Final = 8
 
 MOST_CHANGES: Final = 50_000
 """From here on a full read is quicker than a search: lists have the far wider rate limit."""
@@ -61,6 +62,15 @@ class Slice:
 
     rows: list[Row]
     total: int
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The records that a window of time holds. If `all_stayed`, each that was counted at first is among
+    them; else some may have gone for good while they were read."""
+
+    rows: list[Row]
+    all_stayed: bool
 
 
 class RecordReader:
@@ -167,14 +177,14 @@ class RecordReader:
         page = self._search.page([], self._searched, order=newest_first)
         return Slice(self._search_rows(page["results"]), page["total"])
 
-    def changes(self, low: datetime, high: datetime, most: int | None = None) -> list[Row]:
+    def changes(self, low: datetime, high: datetime, most: int | None = None) -> Changes:
         """The records last modified in [low, high], and those that were until they changed again.
 
         A record that is modified while the window is paged through leaves it, read or not: what was
         modified after `high` is asked for when all pages are read, and read by id. Records that the
-        index learns of meanwhile come into the window. So unless the pages gave what the first of them
-        counted and the window then counts no more, the ids in it are listed once more, and those that
-        no page gave are read by id. Raises UnprovenWindowError with both numbers when such lists stay
+        index learns of meanwhile come into the window. So the ids in it are listed once more, and those
+        that no page gave are read by id; of more than a few pages only unless they gave what the first of
+        them counted and the window then counts no more. Raises UnprovenWindowError with both numbers when such lists stay
         short of their own counts too, TooManyChangesError when there are more than `most`.
         """
         window = self._between(low, high)
@@ -188,14 +198,18 @@ class RecordReader:
                 fresh = [record for record in page["results"] if record["id"] not in ids]
                 ids.update(record["id"] for record in fresh)
                 rows += self._search_rows(fresh)
-            wanted = self.ids_modified_after(high, most)
-            if len(ids) != first or self._search.count(window) > len(ids - wanted):
-                there, expected = self._search.ids(window)
-                read = len(there)
-                wanted = there | self.ids_modified_after(high, most)
-                if len(wanted) < expected:
-                    continue
-            return self.as_they_are(rows, high) + self.read(wanted - ids)
+            if len(ids) == first and first > _FEW_PAGES * self.search_page:
+                wanted = self.ids_modified_after(high, most)
+                if self._search.count(window) <= len(ids - wanted):
+                    rows = self.as_they_are(rows, high) + self.read(wanted - ids)
+                    return Changes(rows, all_stayed=True)
+            there, expected = self._search.ids(window)
+            read = len(there)
+            wanted = there | self.ids_modified_after(high, most)
+            if len(wanted) < expected:
+                continue
+            rows = self.as_they_are(rows, high) + self.read(wanted - ids)
+            return Changes(rows, all_stayed=len(ids) == first and ids <= wanted)
         raise UnprovenWindowError(
             self._search.unread(
                 f"HubSpot counts {expected:,} changed between {low:%Y-%m-%d %H:%M:%S} and "
