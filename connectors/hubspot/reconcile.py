@@ -128,8 +128,8 @@ class Reconciler:
         raise TooMuchDriftError
 
     def _created_since(self, at: datetime) -> set[str]:
-        later = self._reader.ids_modified_after(at)
-        return later - self._held.present(later)
+        created = self._reader.ids_created_after(at)
+        return created - self._held.present(created)
 
     def _recent_not_indexed(self, read_up_to: datetime) -> int:
         recent = self._held.changed_since(read_up_to - INDEX_LAG)

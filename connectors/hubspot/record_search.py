@@ -82,17 +82,24 @@ class RecordSearch:
                 )
             last = reached
 
-    def ids(self, filters: Sequence[Filter], most: int | None = None) -> tuple[set[str], int]:
-        """The ids of all that fits, and how many its first page counted.
+    def found(
+        self, filters: Sequence[Filter], most: int | None = None
+    ) -> tuple[dict[str, Document], int]:
+        """All that fits, by id and without bound properties, and how many its first page counted.
 
         Raises TooManyChangesError when that counts more than `most`.
         """
-        ids: set[str] = set()
+        found: dict[str, Document] = {}
         first: int | None = None
         for page in self.pages(filters, [ID_PROPERTY]):
             first = counted(page, first, most)
-            ids |= {record["id"] for record in page["results"]}
-        return ids, first or 0
+            found.update((record["id"], record) for record in page["results"])
+        return found, first or 0
+
+    def ids(self, filters: Sequence[Filter]) -> tuple[set[str], int]:
+        """The ids of all that fits, and how many its first page counted."""
+        found, first = self.found(filters)
+        return set(found), first
 
     def count(self, filters: Sequence[Filter]) -> int:
         """How many records fit all filters; one request."""

@@ -30,6 +30,7 @@ from connectors.hubspot.transport import Document, Transport
 from okr_sync.errors import IncompletePullError
 from okr_sync.warehouse.encoding import epoch_ms
 from okr_sync.warehouse.mirror import FieldType, Row
+from okr_sync.warehouse.record_values import parse_value
 
 _BATCH: Final = 100
 # Room for host, path, cursor and escapes below the 8,192 characters that servers take, and for
@@ -232,20 +233,36 @@ class RecordReader:
     def ids_modified_after(self, at: datetime, most: int | None = None) -> set[str]:
         """The ids of the records modified later than `at`, as the index knows them.
 
-        Only what is archived leaves this search, so fewer than its first page counted are read again.
-        Raises UnprovenWindowError when they stay fewer, TooManyChangesError for more than `most`.
+        Raises UnprovenWindowError and, for more than `most`, TooManyChangesError.
         """
+        return set(self._modified_after(at, most))
+
+    def ids_created_after(self, at: datetime) -> set[str]:
+        """The ids of the records made later than `at`, as the index knows them.
+
+        One that was modified since and made before is none of them, whether it was known or not. Raises
+        UnprovenWindowError.
+        """
+        made = {
+            one: parse_value(record.get("createdAt"), FieldType.INSTANT)[0]
+            for one, record in self._modified_after(at).items()
+        }
+        at_ms = epoch_ms(at)
+        return {one for one, ms in made.items() if isinstance(ms, int) and ms > at_ms}
+
+    def _modified_after(self, at: datetime, most: int | None = None) -> dict[str, Document]:
+        """Only what is archived leaves this search, so fewer than its first page counted are read again."""
         later = [{"propertyName": self._modified, "operator": "GT", "value": str(epoch_ms(at))}]
-        ids: set[str] = set()
+        found: dict[str, Document] = {}
         first = 0
         for _ in range(_WINDOW_TRIES):
-            ids, first = self._search.ids(later, most)
-            if len(ids) >= first:
-                return ids
+            found, first = self._search.found(later, most)
+            if len(found) >= first:
+                return found
         raise UnprovenWindowError(
             self._search.unread(
                 f"HubSpot counts {first:,} changed after {at:%Y-%m-%d %H:%M:%S} UTC, but gave "
-                f"{len(ids):,}."
+                f"{len(found):,}."
             )
         )
 

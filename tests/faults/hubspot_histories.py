@@ -133,6 +133,10 @@ def _step(draw: random.Random, number: int) -> Step:
             more |= {"property": "score", "value": str(draw.randrange(100))}
         elif name == "hubspot.record_updated":
             more |= {"property": "lifecyclestage", "value": draw.choice(STAGES)}
+        elif name == "hubspot.newer_than_window":
+            more["seconds"] = (
+                90 * 86_400
+            )  # later than any pull: what lies within a window can't be told
         elif name in ("hubspot.total_too_high", "hubspot.total_too_low"):
             more["by"] = draw.choice((1, 7))
         faults.append(_fault(name, **more))
@@ -673,6 +677,44 @@ FOUND = {
                 ),
             ),
         ),
+    ),
+    "a list that ends too soon, and what it did not give is modified behind it": Schedule(
+        (157, 1091, 329, 339, 260, 225, 59, 1008, 684),
+        "v3",
+        0,
+        (_fault("hubspot.short_page", size=3),),
+        (
+            Step(
+                1_500,
+                faults=(
+                    _fault("hubspot.lost_cursor", after=2, times=1),
+                    _fault("hubspot.records_touched", after=9, times=1),
+                ),
+            ),
+        ),
+        search_page=1,
+    ),
+    "a restoration, and the record is modified while changes are read": Schedule(
+        (177, 1082, 149, 825, 517, 560, 773),
+        "v3",
+        0,
+        (_fault("hubspot.short_page", size=2),),
+        (
+            Step(1, faults=(_fault("hubspot.record_archived", after=8, times=3),)),
+            Step(
+                90,
+                before=(("restore", 0.69),),
+                faults=(
+                    _fault(
+                        "hubspot.record_updated",
+                        times=1,
+                        property="lifecyclestage",
+                        value="customer",
+                    ),
+                ),
+            ),
+        ),
+        search_page=1,
     ),
 }
 """The smallest schedules of seeds that failed once, by what went wrong."""
