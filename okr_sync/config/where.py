@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 
 
 class Operator(StrEnum):
@@ -51,7 +52,10 @@ class AnyOf:
 
 @dataclass(frozen=True)
 class Where:
-    """All of these must hold; an empty `Where` holds for every record."""
+    """All of these must hold; an empty `Where` holds for every record.
+
+    Its name and its fields are kept, because a thousand metrics are asked for them again and again.
+    """
 
     tests: tuple[Condition | AnyOf, ...] = ()
 
@@ -60,6 +64,10 @@ class Where:
 
     def fields(self) -> frozenset[str]:
         """Every field that any test reads."""
+        return self._fields
+
+    @cached_property
+    def _fields(self) -> frozenset[str]:
         names: set[str] = set()
         for test in self.tests:
             if isinstance(test, Condition):
@@ -86,6 +94,10 @@ class Where:
 
     def key(self) -> str:
         """A short stable name for these tests; empty for no test at all."""
+        return self._key
+
+    @cached_property
+    def _key(self) -> str:
         if not self.tests:
             return ""
         return hashlib.sha256(_sort_key(self.canonical()).encode()).hexdigest()[:16]

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, case, distinct, func
 from okr_sync.config.models import Aggregation
 from okr_sync.errors import SourceError
 from okr_sync.metrics.filters import Filterable
-from okr_sync.metrics.measures import COUNT, Figures, Measure, Merge
+from okr_sync.metrics.measures import COUNT, Figures, Measure, Merge, once
 from okr_sync.metrics.whole_numbers import rest, whole_quotient
 from okr_sync.warehouse.encoding import MICROS, from_micros
 from okr_sync.warehouse.mirror import FieldType
@@ -35,10 +35,11 @@ class Amount:
 class Aggregate:
     """One aggregation as SQL, and how its figures are read.
 
-    Either `measures`, which add up day by day, or (for distinct values) just columns of a scan.
+    Either `measures`, which add up day by day, or (for distinct values) just columns of a scan. The
+    condition is made where a scan asks for it: most metrics are added up and need none.
     """
 
-    condition: ColumnElement[bool]
+    condition: Callable[[], ColumnElement[bool]]
     read: Callable[[Figures], Amount]
     measures: tuple[Measure, ...] = ()
     own_columns: tuple[ColumnElement[Any], ...] = ()
@@ -46,7 +47,10 @@ class Aggregate:
     @property
     def columns(self) -> tuple[ColumnElement[Any], ...]:
         """The columns of a scan whose figures `read` takes."""
-        return self.own_columns or tuple(each.column(self.condition) for each in self.measures)
+        if self.own_columns:
+            return self.own_columns
+        condition = self.condition()
+        return tuple(each.column(condition) for each in self.measures)
 
 
 def count_where(condition: ColumnElement[bool]) -> ColumnElement[int]:
@@ -68,37 +72,50 @@ def number_column(field: str | None, agg: str, source: Filterable) -> ColumnElem
 
 
 def aggregate_of(
-    aggregation: Aggregation, condition: ColumnElement[bool], source: Filterable
+    aggregation: Aggregation, condition: Callable[[], ColumnElement[bool]], source: Filterable
 ) -> Aggregate:
-    """An aggregation over the records that satisfy `condition`."""
+    """An aggregation over the records that satisfy `condition`; SourceError where there is none."""
     agg, field = aggregation.agg, aggregation.field
     if agg == "count":
         return Aggregate(condition, _read_count, (COUNT,))
     if agg == "count_distinct":
         if field is None:
             raise SourceError("`agg: count_distinct` needs a `field`.")
-        column = source.column(field)
-        filled = and_(condition, column.is_not(None))
-        different = func.count(distinct(case((condition, column))))
+        column, holds = source.column(field), condition()
+        filled = and_(holds, column.is_not(None))
+        different = func.count(distinct(case((holds, column))))
         own = (different, count_where(filled))
         return Aggregate(condition, _read_distinct, own_columns=own)
     x = number_column(field, agg, source)
-    is_filled = x.is_not(None)
-    counts = (Measure(f"filled {field}", is_filled), Measure(f"missing {field}", x.is_(None)))
     if agg in ("sum", "average"):
-        # Two sums, because one over many millionths could pass what SQLite's integers hold.
-        sums = (
-            Measure(f"wholes {field}", is_filled, whole_quotient(x, MICROS)),
-            Measure(f"rests {field}", is_filled, rest(x, MICROS)),
-        )
-        return Aggregate(condition, _read_sum if agg == "sum" else _read_average, (*sums, *counts))
+        read = _read_sum if agg == "sum" else _read_average
+        return Aggregate(condition, read, once(source, f"sum {field}", lambda: _sums(field, x)))
     if agg in ("min", "max"):
-        extreme = Measure(f"{agg} {field}", is_filled, x, Merge(agg))
-        return Aggregate(condition, _read_extreme, (extreme, *counts))
+        extreme = once(source, f"{agg} {field}", lambda: _extreme(field, x, Merge(agg)))
+        return Aggregate(condition, _read_extreme, extreme)
     raise SourceError(
         f"`agg: {agg}` can't be used inside a ratio. Use count, sum, average, min, max or "
         "count_distinct."
     )
+
+
+def _sums(field: str | None, x: ColumnElement[Any]) -> tuple[Measure, ...]:
+    # Two sums, because one over many millionths could pass what SQLite's integers hold.
+    is_filled = x.is_not(None)
+    return (
+        Measure(f"wholes {field}", is_filled, whole_quotient(x, MICROS)),
+        Measure(f"rests {field}", is_filled, rest(x, MICROS)),
+        *_counts(field, x),
+    )
+
+
+def _extreme(field: str | None, x: ColumnElement[Any], merge: Merge) -> tuple[Measure, ...]:
+    return Measure(f"{merge.value} {field}", x.is_not(None), x, merge), *_counts(field, x)
+
+
+def _counts(field: str | None, x: ColumnElement[Any]) -> tuple[Measure, Measure]:
+    filled = Measure(f"filled {field}", x.is_not(None))
+    return filled, Measure(f"missing {field}", x.is_(None))
 
 
 def _read_count(figures: Figures) -> Amount:

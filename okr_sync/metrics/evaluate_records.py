@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, and_, func, select
 
 from okr_sync.config.models import Project, RecordMetric
 from okr_sync.errors import SourceError
+from okr_sync.garbage import without_collector
 from okr_sync.metrics.daily_figures import DailyQuestion, daily_figures
 from okr_sync.metrics.filters import Filterable, condition_sql
 from okr_sync.metrics.fx import Rates, read_rates
@@ -59,6 +60,17 @@ def evaluate_records(
     A metric whose fields or conditions can't be used is refused by itself; the others go on. Figures
     that the next evaluation could start from are added to `counted`.
     """
+    with without_collector():
+        return _evaluated(connection, project, dataset, questions, counted)
+
+
+def _evaluated(
+    connection: Connection,
+    project: Project,
+    dataset: str,
+    questions: Sequence[Question],
+    counted: list[Counted] | None,
+) -> tuple[Answers, Refusals]:
     mirrored = read_mirrored(connection, project, dataset, [each.metric for each in questions])
     evaluation = _Evaluation(connection, project, mirrored)
     answers: Answers = {}

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
@@ -38,6 +39,9 @@ from okr_sync.warehouse.encoding import day_number, epoch_ms, micros
 from okr_sync.warehouse.mirror import FieldType, column_name
 from okr_sync.warehouse.tables import source_association
 
+if TYPE_CHECKING:
+    from okr_sync.metrics.measures import Measure
+
 _ORDERING = {Operator.GT, Operator.GTE, Operator.LT, Operator.LTE, Operator.BETWEEN}
 _TEXTUAL = {Operator.CONTAINS, Operator.STARTS_WITH}
 
@@ -57,6 +61,8 @@ class Filterable:
     related: Mapping[str, "Filterable"] = field(default_factory=dict)
     conditions: dict[str, ColumnElement[bool]] = field(default_factory=dict, init=False, repr=False)
     """Those that were asked for, by their key: teams filter by the same few conditions."""
+    measures: dict[str, tuple["Measure", ...]] = field(default_factory=dict, init=False, repr=False)
+    """Those that were asked for, by a name of what they are made of."""
 
     def column(self, field: str) -> ColumnElement[object]:
         """The column that holds a field."""

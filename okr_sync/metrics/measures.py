@@ -78,6 +78,15 @@ class Measure:
 COUNT = Measure("count")
 
 
+def once(
+    source: Filterable, name: str, make: Callable[[], tuple[Measure, ...]]
+) -> tuple[Measure, ...]:
+    """Measures of a table, made when they are first asked for: metrics add up the same few fields."""
+    if name not in source.measures:
+        source.measures[name] = make()
+    return source.measures[name]
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """A measure over the records that satisfy all of `wheres`."""

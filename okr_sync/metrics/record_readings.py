@@ -7,6 +7,7 @@ times (time_readings), of rates per record (mean_readings) and of converted amou
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, and_, or_, true
@@ -78,10 +79,11 @@ def _agg_reading(
     metric: AggMetric | SnapshotMetric, where: ColumnElement[bool], source: Filterable
 ) -> Reading:
     aggregation = metric.aggregation
-    condition = and_(where, condition_sql(aggregation.where, source))
+    own = condition_sql(aggregation.where, source)
     percent = percent_of(aggregation.agg)
     if percent is not None:
         x = number_column(aggregation.field, aggregation.agg, source)
+        condition = and_(where, own)
         return Reading(
             lambda windows: (count_where(condition),),
             lambda figures, beside: measure_agg(
@@ -89,7 +91,7 @@ def _agg_reading(
             ),
             percentile_beside(percent, x, lambda windows: condition),
         )
-    aggregate = aggregate_of(aggregation, condition, source)
+    aggregate = aggregate_of(aggregation, lambda: and_(where, own), source)
     wheres = (metric.where, aggregation.where)
     parts = [Part(wheres, measure) for measure in aggregate.measures]
     return Reading(
@@ -103,7 +105,7 @@ def _ratio_reading(metric: RatioMetric, where: ColumnElement[bool], source: Filt
     aggregates: list[Aggregate] = []
     parts: list[Part] = []
     for half in (metric.numerator, metric.denominator):
-        condition = and_(where, condition_sql(half.where, source))
+        condition = partial(and_, where, condition_sql(half.where, source))
         aggregate = aggregate_of(half, condition, source)
         aggregates.append(aggregate)
         parts += [Part((metric.where, half.where), measure) for measure in aggregate.measures]

@@ -157,7 +157,7 @@ def _added_up(
         for groups in found:
             for group in groups:
                 sums[group[0] - base] += group[place]
-        return [int(figure) for figure in sums]  # PostgreSQL's sums of whole numbers are decimals
+        return list(map(int, sums))  # PostgreSQL's sums of whole numbers are decimals
     extremes: list[int | None] = [None] * len(slots)
     for groups in found:
         for group in groups:

@@ -22,6 +22,7 @@ from okr_sync.metrics.measures import (
     Measure,
     Merge,
     Part,
+    once,
     over_window,
     window_bounds,
 )
@@ -82,14 +83,18 @@ def conversion_reading(
 
 def _conversion_by_day(metric: ConversionMetric, source: Filterable) -> Daily:
     """Who converts in time does so before the cohort is mature: only maturity depends on the span."""
-    order = time_order(metric, source)
     name = f"{metric.from_time} {metric.to_time} {metric.within // timedelta(milliseconds=1)}"
-    measures = (
-        COUNT,
-        Measure(f"in time {name}", order.in_time),
-        Measure(f"last moment {name}", order.last_moment),
-        Measure(f"backwards {name}", order.backwards),
-    )
+
+    def made() -> tuple[Measure, ...]:
+        order = time_order(metric, source)
+        return (
+            COUNT,
+            Measure(f"in time {name}", order.in_time),
+            Measure(f"last moment {name}", order.last_moment),
+            Measure(f"backwards {name}", order.backwards),
+        )
+
+    measures = once(source, f"conversion {name}", made)
     count, in_time, last_moment, backwards = range(len(measures))
 
     def ranges(span: Span) -> Sequence[tuple[int, int, int]]:
@@ -159,20 +164,24 @@ def duration_reading(
 
 def _duration_by_day(metric: DurationMetric, source: Filterable) -> Daily:
     """Durations by the day of arrival; what is not known yet is looked for where it may be."""
-    elapsed, first = elapsed_ms(metric, source), start_ms(metric, source)
-    counted, negative = elapsed >= 0, elapsed < 0
     name = f"{metric.from_time} {metric.to_time}"
-    own = {
-        "average": Measure(f"elapsed {name}", counted, elapsed),
-        "min": Measure(f"shortest {name}", counted, elapsed, Merge.MIN),
-        "max": Measure(f"longest {name}", counted, elapsed, Merge.MAX),
-    }[metric.agg]
-    measures = (
-        Measure(f"arrived {name}", counted),
-        own,
-        Measure(f"negative {name}", negative),
-        Measure(f"latest negative {name}", negative, first, Merge.MAX),
-    )
+
+    def made() -> tuple[Measure, ...]:
+        elapsed, first = elapsed_ms(metric, source), start_ms(metric, source)
+        counted, negative = elapsed >= 0, elapsed < 0
+        own = {
+            "average": Measure(f"elapsed {name}", counted, elapsed),
+            "min": Measure(f"shortest {name}", counted, elapsed, Merge.MIN),
+            "max": Measure(f"longest {name}", counted, elapsed, Merge.MAX),
+        }[metric.agg]
+        return (
+            Measure(f"arrived {name}", counted),
+            own,
+            Measure(f"negative {name}", negative),
+            Measure(f"latest negative {name}", negative, first, Merge.MAX),
+        )
+
+    measures = once(source, f"duration {metric.agg} {name}", made)
     parts = [Part((metric.where,), each) for each in measures]
     window = over_window(parts, source, metric.to_time)
 

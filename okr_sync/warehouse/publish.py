@@ -5,10 +5,8 @@ Belongs here: the transaction and its order. Does not belong here: the rules of 
 warehouse's only writer.
 """
 
-import gc
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,6 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from sqlalchemy import Connection, func, select, update
 
 from okr_sync.checks.results import CheckResult
+from okr_sync.garbage import without_collector
 from okr_sync.metrics.measurement import MetricObservation
 from okr_sync.warehouse.causes import explain_changes, first_cause, keep_restated
 from okr_sync.warehouse.check_results import write_checks
@@ -142,7 +141,7 @@ def publish(
     newest: dict[str, tuple[date, int]] = {}
     flags: dict[str, dict[date, Sequence[str]]] = {}
     checks: tuple[CheckResult, ...] = ()
-    with warehouse.write() as connection, _without_collector():
+    with warehouse.write() as connection, without_collector():
         turn = take_turn(connection, run_id)
         given_up = renamed_since(connection, turn.token)
         if given_up:  # a newer run keeps them under another id
@@ -211,22 +210,6 @@ def publish(
         {name: revision for name, (_, revision) in newest.items()},
         checks,
     )
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keep Python's cycle collector from searching a long backfill's rows over and over.
-
-    Nothing here makes cycles, and a million observations in memory are a million objects to walk
-    through each time: a third of the publish. Two threads at once only resume it a little early.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _explain(
