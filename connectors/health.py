@@ -6,6 +6,15 @@ Belongs here: the findings that every source's health module gives. Does not bel
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+from connectors.errors import RetryPolicy
+
+LOOK_SECONDS: Final = 10.0
+"""How long a look waits for one answer. Somebody is waiting for it, unlike for a pull."""
+
+LOOK_RETRIES: Final = RetryPolicy(tries=2, total_seconds=LOOK_SECONDS)
+"""A look tries once more after a failure, but not after an answer that did not come in time."""
 
 
 class Level(StrEnum):

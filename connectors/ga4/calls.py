@@ -21,8 +21,8 @@ from okr_sync.errors import IncompletePullError, SourceError
 if TYPE_CHECKING:
     from google.analytics.data_v1beta import BetaAnalyticsDataClient
 
-TIMEOUT_SECONDS = 60.0
-_PLACE_SECONDS = TIMEOUT_SECONDS + 30.0
+_TIMEOUT_SECONDS = 60.0
+_PLACE_SECONDS = _TIMEOUT_SECONDS + 30.0
 # Ten answers of 5xx in an hour lock the project out of the property (quotas).
 GA4_RETRIES = RetryPolicy(tries=4)
 
@@ -36,7 +36,8 @@ class RefusedReportError(SourceError):
 class Ga4Calls:
     """The calls of one source, over one connection; `requests` counts those sent in a pull.
 
-    All the waiting of one pull together is no longer than LONGEST_WAIT.
+    All the waiting of one pull together is no longer than LONGEST_WAIT; one answer is waited for
+    `timeout_seconds`.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Ga4Calls:
         environ: Mapping[str, str],
         retries: RetryPolicy = GA4_RETRIES,
         clock: Clock | None = None,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
     ) -> None:
         self._source = source
         self._environ = environ
         self._retries = retries
         self._clock = clock or Clock()
+        self._timeout = timeout_seconds
         self._client: BetaAnalyticsDataClient | None = None
         self._pace: Ga4Pace | None = None
         self._waited = 0.0
@@ -78,7 +81,7 @@ class Ga4Calls:
             {"property": f"properties/{self._source.property}", "requests": messages}
         )
         response = self._send(
-            lambda client: client.batch_run_reports(request, retry=None, timeout=TIMEOUT_SECONDS),
+            lambda client: client.batch_run_reports(request, retry=None, timeout=self._timeout),
             reading,
             reports,
         )
@@ -101,7 +104,7 @@ class Ga4Calls:
 
         name = f"properties/{self._source.property}/metadata"
         response = self._send(
-            lambda client: client.get_metadata(name=name, retry=None, timeout=TIMEOUT_SECONDS),
+            lambda client: client.get_metadata(name=name, retry=None, timeout=self._timeout),
             f"the list of metrics of property {self._source.property}",
         )
         return Metadata.pb(response)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from connectors.ga4.calls import Ga4Calls
 from connectors.ga4.client import credential_name
 from connectors.ga4.requests import DayRange, Report
-from connectors.health import Finding, Level, failed
+from connectors.health import LOOK_RETRIES, LOOK_SECONDS, Finding, Level, failed
 from okr_sync.config.models import Ga4Source
 from okr_sync.config.where import Where
 from okr_sync.errors import SourceError
@@ -21,7 +21,7 @@ _FEW_LEFT = {"tokens_per_day": 2_000, "tokens_per_hour": 400, "tokens_per_projec
 
 def look(source: Ga4Source, environ: Mapping[str, str]) -> list[Finding]:
     """What works of a property and what doesn't, by asking for yesterday's sessions."""
-    calls = Ga4Calls(source, environ)
+    calls = Ga4Calls(source, environ, LOOK_RETRIES, timeout_seconds=LOOK_SECONDS)
     subject = f"{source.name}: access"
     try:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)

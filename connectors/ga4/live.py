@@ -8,7 +8,9 @@ checkCompatibility, which answers 400 for fields that can't be combined.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from connectors.ga4.calls import TIMEOUT_SECONDS, Ga4Calls, RefusedReportError
+from connectors.ga4.calls import Ga4Calls, RefusedReportError
+from connectors.health import LOOK_RETRIES, LOOK_SECONDS
+from okr_sync.config.models import Ga4Source
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,10 @@ class PropertyFields:
 
 
 class Ga4Probe(Ga4Calls):
-    """Asks one property, over one connection. Every method raises SourceError."""
+    """Asks one property, over one connection, for somebody who waits. Every method raises SourceError."""
+
+    def __init__(self, source: Ga4Source, environ: Mapping[str, str]) -> None:
+        super().__init__(source, environ, LOOK_RETRIES, timeout_seconds=LOOK_SECONDS)
 
     def fields(self) -> PropertyFields:
         """All dimensions and metrics of the property, its own ones among them."""
@@ -52,7 +57,7 @@ class Ga4Probe(Ga4Calls):
         try:
             self._send(
                 lambda client: client.check_compatibility(
-                    request, retry=None, timeout=TIMEOUT_SECONDS
+                    request, retry=None, timeout=self._timeout
                 ),
                 f"what goes with {metric}",
             )

@@ -13,7 +13,7 @@ from connectors.hubspot.connector import HubSpotConnector
 from connectors.hubspot.emails import EMAILS
 from connectors.hubspot.paths import Paths
 from connectors.hubspot.shapes import check_properties, check_records
-from connectors.hubspot.transport import Document, Transport
+from connectors.hubspot.transport import LOOK, Document, Transport
 from okr_sync.config.models import HubSpotSource
 from okr_sync.errors import SourceError
 
@@ -30,7 +30,7 @@ def look(
 
     Makes two requests an object, and one more. Stops at the first failure that holds for all.
     """
-    connector = HubSpotConnector(source, environ)
+    connector = HubSpotConnector(source, environ, LOOK)
     try:
         transport = connector.transport()
         paths = Paths(source.api)

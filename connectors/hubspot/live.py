@@ -12,7 +12,7 @@ from connectors.hubspot.emails import EMAILS
 from connectors.hubspot.paths import Paths
 from connectors.hubspot.schema import BoundProperty, read_schema
 from connectors.hubspot.shapes import check_records
-from connectors.hubspot.transport import Document, ShapeError
+from connectors.hubspot.transport import LOOK, Document, ShapeError
 from okr_sync.config.models import HubSpotSource
 from okr_sync.metrics.needs import RecordsNeed
 
@@ -37,7 +37,7 @@ class HubSpotProbe:
     """Asks one account, over one connection. Every method raises SourceError."""
 
     def __init__(self, source: HubSpotSource, environ: Mapping[str, str]) -> None:
-        self._connector = HubSpotConnector(source, environ)
+        self._connector = HubSpotConnector(source, environ, LOOK)
         self._paths = Paths(source.api)
 
     def check_reading(self, dataset: str) -> None:

@@ -23,6 +23,7 @@ import orjson
 from connectors.clock import Clock
 from connectors.endpoints import Endpoint
 from connectors.errors import Action, Reason, Refusal, RetryPolicy, rule_for, source_error
+from connectors.health import LOOK_RETRIES, LOOK_SECONDS
 from connectors.hubspot.pace import DAY, HubSpotPace, rate_headers
 from connectors.pace import ExhaustedError, Ticket
 
@@ -63,6 +64,15 @@ class ClientSettings:
     clock: Clock = field(default_factory=Clock)
     list_page: int = 100
     search_page: int = 200
+
+
+LOOK: Final = ClientSettings(
+    retry=LOOK_RETRIES,
+    connect_seconds=LOOK_SECONDS,
+    read_seconds=LOOK_SECONDS,
+    answer_seconds=LOOK_SECONDS,
+)
+"""For requests that somebody waits for: doctor's and those of `check --live`."""
 
 
 class _RefusedError(Exception):

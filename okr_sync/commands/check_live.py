@@ -18,7 +18,7 @@ from okr_sync.config.problems import Problem, Severity
 from okr_sync.config.where import AnyOf, Condition, Operator, Where
 from okr_sync.config.wording import advice, listed, near_miss, quoted
 from okr_sync.config.yaml_reader import Node
-from okr_sync.errors import SourceError
+from okr_sync.errors import SourceError, TransientSourceError
 from okr_sync.metrics.needs import RecordsNeed
 from okr_sync.metrics.record_fields import (
     aggregations,
@@ -96,6 +96,10 @@ def _ask_hubspot(
                 if dataset != EMAILS:
                     problems += _check_properties(probe, dataset, users, bundle, nodes)
                     problems += _check_stages(probe, dataset, users, nodes)
+            except TransientSourceError as error:
+                # Who does not answer now is not waited for once more.
+                problems.append(_refused(first, error))
+                break
             except SourceError as error:
                 problems.append(_refused(first, error))
     finally:

@@ -80,7 +80,7 @@ def _findings(bundle: Bundle, say: Callable[[str], None]) -> Iterator[Finding]:
     bound = _bound_datasets(bundle)
     for name, source in bundle.project.sources.items():
         if name in bound:
-            say(f"Looking at {name}")  # one that doesn't answer is waited for, for minutes
+            say(f"Looking at {name}")
             yield from _source(bundle, source, bound[name])
         else:
             yield Finding(

@@ -124,3 +124,18 @@ def test_doctor_without_a_project_says_so(okr_sync: Any, tmp_path: Path) -> None
     result = okr_sync("doctor", "--project", str(tmp_path))
     assert result.exit_code == 1
     assert "okr_sync.yaml" in result.output
+
+
+def test_a_source_that_does_not_answer_is_not_waited_for_again_and_again(
+    at_company: Any, sandbox: Sandbox, okr_sync: Any
+) -> None:
+    """A look asks once and says so, where a pull would try for minutes; `check --live` likewise."""
+    sandbox.faults.switch_on("hubspot.hang")
+    sandbox.faults.switch_on("ga4.hang")
+    looked = okr_sync("doctor")
+    assert looked.exit_code == 1
+    assert "did not answer in time" in looked.output
+    asked = okr_sync("check", "--live")
+    assert asked.exit_code == 1
+    assert asked.output.count("did not answer in time") >= 1
+    assert sandbox.hubspot.server.requests() == 2
