@@ -5,9 +5,9 @@ belong here: what there is (fault_table) or what a fault does (hubspot_faults, g
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from connectors.sandbox.fault_table import (
     FAULTS,
@@ -75,14 +75,20 @@ class Switch:
             self.left -= 1
 
 
+_PARTS: Final = {"hubspot": "HubSpot", "ga4": "GA4"}
+
+
 class Faults:
     """The switchboard of a sandbox; safe between threads. Raises UsageError for what it can't do.
 
-    `objects` are those that a fault of HubSpot's may be kept to.
+    `objects` are those that a fault of HubSpot's may be kept to, `apis` what the account has.
     """
 
-    def __init__(self, objects: Sequence[str] = ()) -> None:
+    def __init__(
+        self, objects: Sequence[str] = (), apis: Collection[str] = ("hubspot", "ga4")
+    ) -> None:
         self._objects = objects
+        self._apis = apis
         self._lock = threading.Lock()
         self._on: list[Switch] = []
 
@@ -103,6 +109,11 @@ class Faults:
         _check_place(fault, on, object, self._objects)
         left, skip = _count(f"{name}: times", times), _count(f"{name}: after", after) or 0
         switch = Switch(fault, left, skip, on, object, _values(fault, values))
+        if fault.api not in self._apis:
+            raise UsageError(
+                f"{name} would never come: the account has no {_PARTS[fault.api]}. Give account.yaml "
+                f"a part `{fault.api}`, or choose a fault of what it has."
+            )
         with self._lock:
             self._on.append(switch)
         return switch

@@ -41,7 +41,9 @@ class Sandbox:
         ga4_transport: Literal["grpc", "rest"] = "grpc",
     ) -> None:
         self.account: Account = load_account(folder)
-        self.faults = Faults(self.account.object_types())
+        has = {"hubspot": self.account.hubspot is not None, "ga4": self.account.has_ga4}
+        apis = [api for api, is_there in has.items() if is_there]
+        self.faults = Faults(self.account.object_types(), apis)
         self.hubspot: HubSpotSandbox | None = None
         self.ga4: Ga4Sandbox | None = None
         self.databases = SandboxDatabases(folder)

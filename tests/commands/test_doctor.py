@@ -138,4 +138,5 @@ def test_a_source_that_does_not_answer_is_not_waited_for_again_and_again(
     asked = okr_sync("check", "--live")
     assert asked.exit_code == 1
     assert asked.output.count("did not answer in time") >= 1
+    assert sandbox.hubspot is not None
     assert sandbox.hubspot.server.requests() == 2

@@ -175,6 +175,9 @@ def test_faults_of_the_command_line(folder: Path) -> None:
     wrong = runner.invoke(main, ["sandbox", str(folder), "--fault", "hubspot.401x", "--", "true"])
     assert wrong.exit_code == 2
     assert "Did you mean hubspot.401?" in wrong.output
+    lacking = runner.invoke(main, ["sandbox", str(folder), "--fault", "ga4.hang", "--", "true"])
+    assert lacking.exit_code == 2
+    assert "the account has no GA4" in lacking.output
     listed = runner.invoke(main, ["sandbox", "--faults"])
     assert (listed.exit_code, listed.output) == (0, fault_list() + "\n")
     assert all(name in listed.output for name in FAULTS)
