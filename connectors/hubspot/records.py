@@ -190,7 +190,7 @@ class RecordReader:
         """
         window = self._between(low, high)
         read = expected = 0
-        for _ in range(_WINDOW_TRIES):
+        for attempt in range(_WINDOW_TRIES):
             ids: set[str] = set()
             rows: list[Row] = []
             first: int | None = None
@@ -203,14 +203,14 @@ class RecordReader:
                 wanted = self.ids_modified_after(high, most)
                 if self._search.count(window) <= len(ids - wanted):
                     rows = self.as_they_are(rows, high) + self.read(wanted - ids)
-                    return Changes(rows, all_stayed=True)
+                    return Changes(rows, all_stayed=attempt == 0)
             there, expected = self._search.ids(window)
             read = len(there)
             wanted = there | self.ids_modified_after(high, most)
             if len(wanted) < expected:
                 continue
             rows = self.as_they_are(rows, high) + self.read(wanted - ids)
-            return Changes(rows, all_stayed=len(ids) == first and ids <= wanted)
+            return Changes(rows, attempt == 0 and len(ids) == first and ids <= wanted)
         raise UnprovenWindowError(
             self._search.unread(
                 f"HubSpot counts {expected:,} changed between {low:%Y-%m-%d %H:%M:%S} and "

@@ -716,6 +716,42 @@ FOUND = {
         ),
         search_page=1,
     ),
+    "changes that are archived while their ids are listed once more": Schedule(
+        (733, 612, 1099, 318, 120),
+        "v3",
+        0,
+        (_fault("hubspot.ids_as_text"),),
+        (
+            Step(1),
+            Step(
+                20,
+                before=(("touch all", 0.61),),
+                faults=(
+                    _fault("hubspot.record_archived", after=8, times=3),
+                    _fault("hubspot.record_archived", after=6, times=2),
+                ),
+            ),
+        ),
+        search_page=1,
+    ),
+    "a record that is archived for a moment, as if the index lagged, beside a deletion": Schedule(
+        (543, 6, 267, 696, 956),
+        "2026-03",
+        0,
+        (),
+        (
+            Step(1),
+            Step(
+                1,
+                before=(("touch all", 0.95), ("delete", 0.17)),
+                faults=(
+                    _fault("hubspot.record_archived", after=7, times=1),
+                    _fault("hubspot.record_restored", after=10, times=3),
+                ),
+            ),
+        ),
+        search_page=2,
+    ),
 }
 """The smallest schedules of seeds that failed once, by what went wrong."""
 
