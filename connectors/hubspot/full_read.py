@@ -28,7 +28,6 @@ from okr_sync.warehouse.checkpoints import (
     release,
 )
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.encoding import epoch_ms
 from okr_sync.warehouse.mirror import FieldType, Row, ids_lacking
 from okr_sync.warehouse.mirror_writes import remove, store
 
@@ -192,7 +191,8 @@ class FullRead:
             holding = Held(self._warehouse, stage.table)
             held, expected = holding.count, self._reader.total()
             reconciler = Reconciler(self._reader, holding)
-            is_still = expected == before and not _has_new(rows, stage.started_at)
+            # What was made shortly before may not have been counted then.
+            is_still = expected == before and not holding.made_since(stage.started_at - INDEX_LAG)
             try:
                 expected = reconciler.settle_listed(
                     expected, high, is_known=is_known, is_still=is_still
@@ -243,11 +243,3 @@ class FullRead:
             with self._warehouse.write() as connection:
                 remove(connection, stage.table, holding.gone)
                 store(connection, stage.table, list(holding.rows.values()))
-
-
-def _has_new(rows: list[Row], began_at: datetime) -> bool:
-    """Whether some of these may have come while a list was read that began then, or so shortly before
-    that the index did not count it."""
-    since = epoch_ms(began_at - INDEX_LAG)
-    times = (row["created_ms"] for row in rows)
-    return any(not isinstance(ms, int) or ms >= since for ms in times)

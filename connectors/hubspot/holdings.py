@@ -81,6 +81,14 @@ class Held:
         recent = {one for one, row in self.rows.items() if _is_since(row, at)}
         return (stored | recent) - self.gone
 
+    def made_since(self, at: datetime) -> bool:
+        """Whether some stored record was created at an instant or later, or nobody knows when."""
+        made = self._table.c.created_ms
+        is_new = sa.or_(made.is_(None), made >= epoch_ms(at))
+        query = sa.select(self._table.c.id).where(is_new)
+        with self._warehouse.read() as connection:
+            return connection.scalar(query.limit(1)) is not None
+
     # --- ranges of ids, by number ---
 
     def count_between(self, low: int, high: int) -> int:
