@@ -17,6 +17,7 @@ from okr_sync.errors import IncompletePullError
 
 _BATCH: Final = 1_000
 _ROUNDS: Final = 3
+_NOTHING_NEW: Final = 3
 _NONE_FOUND: Final = "NO_ASSOCIATIONS_FOUND"
 
 Ties = dict[str, set[str]]
@@ -38,13 +39,13 @@ class AssociationReader:
         Records that an answer leaves out are asked for again on their own, and only those that are
         left out again have none. Raises IncompletePullError when further ones turn up each time.
         """
-        found, settled = self._asked(to_object, sorted(ids))
+        found, settled, _ = self._asked(to_object, sorted(ids))
         for _ in range(_ROUNDS):
             left_out = sorted(set(ids) - found.keys() - settled)
             if not left_out:
                 return found
-            more, settled_now = self._asked(to_object, left_out)
-            if not more:
+            more, settled_now, cut_off = self._asked(to_object, left_out)
+            if not more and not cut_off:
                 return found
             found |= more
             settled |= settled_now
@@ -54,29 +55,39 @@ class AssociationReader:
             "read was used; the next run tries again."
         )
 
-    def _asked(self, to_object: str, ids: Sequence[str]) -> tuple[Ties, set[str]]:
-        """The ties of these records, and the records of which HubSpot says that they have none."""
+    def _asked(self, to_object: str, ids: Sequence[str]) -> tuple[Ties, set[str], set[str]]:
+        """The ties of these records, the records of which HubSpot says that they have none, and those
+        that have more but are left out where it goes on, of which nothing is given."""
         found: Ties = {}
         without: set[str] = set()
+        cut_off: set[str] = set()
         for start in range(0, len(ids), _BATCH):
             inputs: list[dict[str, str]] = [{"id": one} for one in ids[start : start + _BATCH]]
-            tokens: set[str] = set()
+            continued: set[str] = set()
+            nothing_new = 0
             while inputs:
                 answer = self._page(to_object, inputs)
+                is_new = False
                 for result in answer["results"]:
                     mine = found.setdefault(result["from"]["id"], set())
+                    before = len(mine)
                     mine.update(str(tie["toObjectId"]) for tie in result["to"])
-                without |= _without_ties(answer)
+                    is_new |= len(mine) > before
+                answered = {result["from"]["id"] for result in answer["results"]}
+                without_any = _without_ties(answer)
+                without |= without_any
+                cut_off |= continued - answered - without_any
                 inputs = _continued(answer)
-                following = {one["after"] for one in inputs}
-                if following & tokens:
+                continued = {one["id"] for one in inputs}
+                nothing_new = 0 if is_new else nothing_new + 1
+                if inputs and nothing_new > _NOTHING_NEW:
                     raise IncompletePullError(
                         f"Source {self._source}: HubSpot's list of the associations of "
                         f"{self._object} with {to_object} leads round in a circle. Nothing of this "
                         "read was used; the next run tries again."
                     )
-                tokens |= following
-        return {one: ties for one, ties in found.items() if ties}, without
+        whole = {one: ties for one, ties in found.items() if ties and one not in cut_off}
+        return whole, without, cut_off
 
     def _page(self, to_object: str, inputs: Sequence[dict[str, str]]) -> Document:
         asked = {one["id"] for one in inputs}

@@ -45,6 +45,7 @@ _DETAILS: Final = {
 }
 _PAGE: Final = 100
 _READS: Final = 2
+_NOTHING_NEW: Final = 3
 
 
 def pull_emails(
@@ -96,7 +97,7 @@ def _read_all(
     for _ in range(_READS):
         emails, total = {}, 0
         after: str | None = None
-        seen: set[str] = set()
+        nothing_new = 0
         while True:
             query = [("limit", str(_PAGE)), ("includeStats", "true"), ("archived", "false")]
             page = transport.get(
@@ -105,14 +106,20 @@ def _read_all(
                 reading="marketing e-mails",
                 check=_check_page,
             )
+            before = len(emails)
             emails.update((one["id"], one) for one in page["results"])
+            nothing_new = 0 if len(emails) > before else nothing_new + 1
             total = page["total"]
             progress(len(emails))
             after = next_after(page)
-            if after is None or after in seen:
+            if after is None:
                 break
-            seen.add(after)
-        if len(emails) == total and after is None:
+            if nothing_new > _NOTHING_NEW:
+                raise IncompletePullError(
+                    f"Source {source}: HubSpot's list of marketing e-mails leads round in a circle. "
+                    "Nothing of this read was used; the next run tries again."
+                )
+        if len(emails) == total:
             return emails, total
     raise IncompletePullError(
         f"Source {source}: {len(emails):,} marketing e-mails could be read, but HubSpot counts "

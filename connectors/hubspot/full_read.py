@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 
 from connectors.base import Progress
 from connectors.hubspot.holdings import Held
@@ -28,12 +28,13 @@ from okr_sync.warehouse.checkpoints import (
     release,
 )
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.mirror import FieldType, Row, ids_lacking
+from okr_sync.warehouse.mirror import FieldType, Row, count_records, ids_lacking
 from okr_sync.warehouse.mirror_writes import remove, store
 
 _PROOFS: Final = 2
 _ROWS_PER_WRITE: Final = 2_000
 _SECONDS_PER_WRITE: Final = 5.0
+_COUNTED_FROM: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,10 @@ class ReadAll:
 
 class _ForgottenPlaceError(Exception):
     """HubSpot no longer knows the place where an earlier read was left."""
+
+
+class _EndlessListError(Exception):
+    """The list goes on and gives the same records again; the text says how many."""
 
 
 class FullRead:
@@ -81,6 +86,7 @@ class FullRead:
         self._earlier = earlier
         self._present = present
         self._monotonic = monotonic
+        self._next_count = _COUNTED_FROM
 
     def run(self, progress: Progress) -> ReadAll:
         """Read all records, from where an earlier read was cut off. Raises SourceError and its kin.
@@ -101,6 +107,13 @@ class FullRead:
                     undone.pop_all()
                     self.abandon(stage)
                     continue
+                except _EndlessListError as endless:
+                    undone.pop_all()
+                    self.abandon(stage)
+                    raise IncompletePullError(
+                        f"Source {self._source}: HubSpot's list of {self._dataset} goes round in a "
+                        f"circle. {endless} Nothing of this read was used; the next run tries again."
+                    ) from endless
                 high, held, expected, is_proven = self._proven(stage, before)
                 undone.pop_all()
             if is_proven:
@@ -174,6 +187,18 @@ class FullRead:
         block = self._reader.rows.made(waiting)
         with self._warehouse.write() as connection:
             append(connection, stage, block, position, is_listed)
+            self._refuse_repetition(connection, stage)
+
+    def _refuse_repetition(self, connection: Connection, stage: Stage) -> None:
+        """A list whose cursors are ever new may still give the same records for ever."""
+        if stage.rows < self._next_count:
+            return
+        self._next_count = 2 * stage.rows
+        held = count_records(connection, stage.table)
+        if stage.rows > 2 * held + _COUNTED_FROM // 2:
+            raise _EndlessListError(
+                f"It gave {stage.rows:,} records, of which only {held:,} are different."
+            )
 
     # --- the proof ---
 

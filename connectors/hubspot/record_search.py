@@ -61,6 +61,7 @@ class RecordSearch:
         and an empty one does not hide the rest.
         """
         last: str | None = None
+        ends: set[str | None] = {None}
         stuck = read = 0
         while True:
             beyond: list[Filter] = []
@@ -73,13 +74,15 @@ class RecordSearch:
             if page["total"] <= len(results):
                 return
             reached = results[-1]["id"] if results else last
-            stuck = stuck + 1 if reached == last else 0
+            # Behind an id that was reached before: it stands still, or goes round in a circle.
+            stuck = stuck + 1 if reached in ends else 0
             if stuck > _EMPTY_PAGES:
                 expected = read - len(results) + page["total"]
                 raise self.incomplete(
                     f"HubSpot's search counts {expected:,} and gave {read:,}: it says that "
                     f"{page['total']:,} are left and gives {len(results):,} again and again."
                 )
+            ends.add(reached)
             last = reached
 
     def found(

@@ -25,7 +25,7 @@ from connectors.hubspot.record_search import (
     counted,
     id_range,
 )
-from connectors.hubspot.shapes import check_records, next_after
+from connectors.hubspot.shapes import check_batch, check_records, next_after, not_found
 from connectors.hubspot.transport import Document, Transport
 from okr_sync.errors import IncompletePullError
 from okr_sync.warehouse.encoding import epoch_ms
@@ -33,6 +33,7 @@ from okr_sync.warehouse.mirror import FieldType, Row
 from okr_sync.warehouse.record_values import parse_value
 
 _BATCH: Final = 100
+_ASKED_BY_ID: Final = 2
 # Room for host, path, cursor and escapes below the 8,192 characters that servers take, and for
 # filters below the 3,000 of a search's body.
 _LONGEST_QUERY: Final = 7_000
@@ -148,27 +149,30 @@ class RecordReader:
         return self.rows.rows(self._batch(sorted(ids)))
 
     def _batch(self, ids: Sequence[str]) -> list[Document]:
-        found: list[Document] = []
-        for start in range(0, len(ids), _BATCH):
-            some = ids[start : start + _BATCH]
-            answer = self._transport.post(
-                self._paths.batch_read(self._object),
-                {
-                    "inputs": [{"id": one} for one in some],
-                    "properties": self._properties,
-                    "propertiesWithHistory": [],
-                },
-                reading=self._object,
-                check=check_records,
-            )
-            # The id of a merged record is answered with the record that was kept.
-            wanted = set(some)
-            found += [
-                record
-                for record in answer["results"]
-                if record["id"] in wanted and record.get("archived") is not True
-            ]
-        return found
+        """Those of the ids that are records. One that an answer leaves out without a word is asked for
+        once more before it is taken for gone."""
+        found: dict[str, Document] = {}
+        unanswered = list(ids)
+        for _ in range(_ASKED_BY_ID):
+            gone: set[str] = set()
+            for start in range(0, len(unanswered), _BATCH):
+                some = unanswered[start : start + _BATCH]
+                answer = self._transport.post(
+                    self._paths.batch_read(self._object),
+                    {
+                        "inputs": [{"id": one} for one in some],
+                        "properties": self._properties,
+                        "propertiesWithHistory": [],
+                    },
+                    reading=self._object,
+                    check=check_batch,
+                )
+                # The id of a merged record is answered with the record that was kept.
+                wanted = set(some)
+                found.update((one["id"], one) for one in answer["results"] if one["id"] in wanted)
+                gone |= not_found(answer)
+            unanswered = [one for one in unanswered if one not in found and one not in gone]
+        return [record for record in found.values() if record.get("archived") is not True]
 
     # --- what has changed ---
 

@@ -13,6 +13,7 @@ from connectors.hubspot.transport import Document, ShapeError
 _LONGEST_ID: Final = 18
 _DICTS: Final = frozenset({dict})
 _TEXTS: Final = frozenset({str})
+_NOT_FOUND: Final = "OBJECT_NOT_FOUND"
 
 
 def check_records(document: Document) -> None:
@@ -46,6 +47,29 @@ def check_search(document: Document) -> None:
     total = document.get("total")
     if not isinstance(total, int) or isinstance(total, bool) or total < len(document["results"]):
         raise ShapeError(f"its total is {total!r} for {len(document['results'])} records.")
+
+
+def check_batch(document: Document) -> None:
+    """Records by id: a page of them, and in `errors` nothing but ids that there are not."""
+    check_records(document)
+    if document.get("status", "COMPLETE") != "COMPLETE":
+        raise ShapeError(f"its status is {str(document['status'])[:30]!r}.")
+    errors = document.get("errors") or []
+    if not isinstance(errors, list) or not _DICTS.issuperset(map(type, errors)):
+        raise ShapeError("its errors are not a list.")
+    for error in errors:
+        if error.get("category") != _NOT_FOUND:
+            raise ShapeError(f"it says: {str(error.get('message'))[:200]}")
+
+
+def not_found(document: Document) -> set[str]:
+    """The ids that an answer names as those of no record."""
+    ids: set[str] = set()
+    for error in document.get("errors") or []:
+        context = error.get("context")
+        named = context.get("ids") if isinstance(context, dict) else None
+        ids.update(map(str, named if isinstance(named, list) else ()))
+    return ids
 
 
 def check_properties(document: Document) -> None:
