@@ -47,10 +47,13 @@ def check_specs(key: dg.AssetKey, checks: Iterable[CheckName]) -> list[dg.AssetC
 
 
 def check_results(
-    key: dg.AssetKey, results: Iterable[CheckResult]
+    context: dg.AssetExecutionContext, key: dg.AssetKey, results: Iterable[CheckResult]
 ) -> Iterator[dg.AssetCheckResult]:
-    """What was found of an asset."""
+    """What was found of an asset, as far as the run is asked for its checks."""
+    asked_for = context.selected_asset_check_keys
     for one in results:
+        if dg.AssetCheckKey(key, one.check.value) not in asked_for:
+            continue
         yield dg.AssetCheckResult(
             asset_key=key,
             check_name=one.check.value,
@@ -83,7 +86,7 @@ def recorded_results(
     for check in sorted(alone, key=str):
         found = known.get((names[check.asset_key], check.name))
         if found is not None:
-            yield from check_results(check.asset_key, [found])
+            yield from check_results(context, check.asset_key, [found])
         else:
             yield dg.AssetCheckResult(
                 asset_key=check.asset_key,

@@ -108,7 +108,7 @@ def key_result_results(
                 | latest_of(context, by_day)
                 | key_result_lineage(bundle, key_result),
             )
-        yield from check_results(key, checked.get(name) or _not_due(name))
+        yield from check_results(context, key, checked.get(name) or _not_due(name))
 
 
 def _not_due(name: str) -> list[CheckResult]:

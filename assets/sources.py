@@ -55,7 +55,7 @@ Users = Mapping[DatasetField, Sequence[str]]
 """The key results that rest on each field."""
 
 
-def source_assets(bundle: Bundle) -> list[dg.AssetsDefinition]:
+def source_assets(bundle: Bundle, *, with_checks: bool = True) -> list[dg.AssetsDefinition]:
     """One subsettable multi-asset for each source that a key result reads."""
     datasets: dict[str, set[str]] = {}
     for metric in used_metrics(bundle):
@@ -63,7 +63,7 @@ def source_assets(bundle: Bundle) -> list[dg.AssetsDefinition]:
             datasets.setdefault(dataset.partition(".")[0], set()).add(dataset)
     users = key_results_by_field(bundle)
     return [
-        _source_step(bundle, bundle.project.sources[name], sorted(found), users)
+        _source_step(bundle, bundle.project.sources[name], sorted(found), users, with_checks)
         for name, found in sorted(datasets.items())
     ]
 
@@ -94,14 +94,15 @@ class _Read:
 
 
 def _source_step(
-    bundle: Bundle, source: Source, datasets: Sequence[str], users: Users
+    bundle: Bundle, source: Source, datasets: Sequence[str], users: Users, with_checks: bool
 ) -> dg.AssetsDefinition:
     keys = {dataset_key(dataset): dataset for dataset in datasets}
+    checks = DATASET_CHECKS if with_checks else ()
 
     @dg.multi_asset(
         name=f"pull_{identifier(source.name)}",
         specs=[_spec(source, dataset, users) for dataset in datasets],
-        check_specs=[spec for key in keys for spec in check_specs(key, DATASET_CHECKS)],
+        check_specs=[spec for key in keys for spec in check_specs(key, checks)],
         can_subset=True,
         pool=identifier(source.name),
     )
@@ -149,7 +150,7 @@ def _source_step(
             yield dg.MaterializeResult(
                 asset_key=key, metadata=one.metadata | _link(source, one.dataset, warehouse)
             )
-            yield from check_results(key, one.checks)
+            yield from check_results(context, key, one.checks)
         first_error = next((one.error for one in read if one.error is not None), None)
         ended_step(context, bundle, warehouse, clock.now(), first_error)
 

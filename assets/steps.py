@@ -82,23 +82,27 @@ def layout(bundle: Bundle, most: int = MOST_ASSETS) -> list[Step]:
     ]
 
 
-def measuring_steps(bundle: Bundle) -> list[dg.AssetsDefinition]:
+def measuring_steps(bundle: Bundle, *, with_checks: bool = True) -> list[dg.AssetsDefinition]:
     """The steps that measure and publish, as assets; none for a project without usable key results."""
     specs = {
         spec.key: spec
         for family in (conversion_specs, funnel_specs, pipeline_specs, engagement_specs)
         for spec in family(bundle)
     }
-    return [_step(bundle, step, specs) for step in layout(bundle)]
+    return [_step(bundle, step, specs, with_checks) for step in layout(bundle)]
 
 
 def _step(
-    bundle: Bundle, step: Step, specs: dict[dg.AssetKey, dg.AssetSpec]
+    bundle: Bundle, step: Step, specs: dict[dg.AssetKey, dg.AssetSpec], with_checks: bool
 ) -> dg.AssetsDefinition:
     metrics = {metric_key(metric): metric for metric in step.metrics}
     key_results = {key_result_key(one): one for one in step.key_results}
     names = {key: metric.name for key, metric in metrics.items()}
     names |= {key: one.key_result_id for key, one in key_results.items()}
+    checks = [
+        *(spec for key in metrics for spec in check_specs(key, METRIC_CHECKS)),
+        *(spec for key in key_results for spec in check_specs(key, KEY_RESULT_CHECKS)),
+    ]
 
     @dg.multi_asset(
         name=step.name,
@@ -106,10 +110,7 @@ def _step(
             *(specs[key] for key in metrics),
             *(key_result_spec(bundle, key, one) for key, one in key_results.items()),
         ],
-        check_specs=[
-            *(spec for key in metrics for spec in check_specs(key, METRIC_CHECKS)),
-            *(spec for key in key_results for spec in check_specs(key, KEY_RESULT_CHECKS)),
-        ],
+        check_specs=checks if with_checks else (),
         can_subset=True,
         partitions_def=as_of_days(bundle),
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -134,6 +135,7 @@ def _step(
                 found = measured.get(metric.name, Measured({}))
                 yield metric_result(context, bundle, metric, found)
                 yield from check_results(
+                    context,
                     metric_key(metric),
                     [
                         *measured_checks({metric.name: found.error}),

@@ -53,12 +53,15 @@ def synced(idle: Idle, backfills: Sequence[tuple[date, date] | None]) -> Usage:
     """What the last of these syncs has used; those before it have imported all that it needs."""
     os.environ.update(idle.environ)
     os.environ.pop("DAGSTER_HOME", None)
-    from okr_sync.commands.sync import run_sync
+    from okr_sync.cli import main
 
     for backfill in backfills:
+        words = ["sync", "--project", str(idle.project)]
+        if backfill is not None:
+            words += ["--backfill", "..".join(map(str, backfill))]
         started, before = time.perf_counter(), time.process_time()
         with redirect_stdout(io.StringIO()) as said:
-            status = run_sync(idle.project, (), None, backfill)
+            status = main(words, standalone_mode=False)
         wall, cpu = time.perf_counter() - started, time.process_time() - before
         if status:
             raise RuntimeError(f"the sync failed:\n{said.getvalue()}")
@@ -67,7 +70,7 @@ def synced(idle: Idle, backfills: Sequence[tuple[date, date] | None]) -> Usage:
 
 @row("sync: nothing changed, 100 key results", at_most(1), of="seconds after imports ÷ 1 s")
 def seconds(bench: Bench) -> dict[str, Comparison]:
-    """The whole sync in process, without DAGSTER_HOME, on SQLite; the second of two in a process."""
+    """The whole command in process, without DAGSTER_HOME, on SQLite; the second of two in a process."""
     prepared = bench.once(idle)
     limit = Usage(1.0, 1.0, 1.0)
     found = bench.usages(lambda: in_child(synced, prepared, (None, None))[1], lambda: limit)

@@ -24,18 +24,25 @@ PROJECT_VARIABLE = "OKR_SYNC_PROJECT"
 
 
 def build_definitions(
-    config: Bundle | Path, resources: Mapping[str, Any] | None = None
+    config: Bundle | Path,
+    resources: Mapping[str, Any] | None = None,
+    *,
+    with_checks: bool = True,
 ) -> dg.Definitions:
     """The definitions of a project, given loaded or as its folder.
 
     `resources` replaces resources by name (warehouse, connectors, clock, reporter, retries). A project
-    without a usable key result has no assets, and so neither job nor schedule.
+    without a usable key result has no assets, and so neither job nor schedule. Without checks Dagster is
+    not told what the checks found; the warehouse is.
     """
     bundle = load_project(config) if isinstance(config, Path) else config
     with warnings.catch_warnings():
         # Links to the defining files are a beta feature of Dagster's; nothing a user could mend.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        assets = [*source_assets(bundle), *measuring_steps(bundle)]
+        assets = [
+            *source_assets(bundle, with_checks=with_checks),
+            *measuring_steps(bundle, with_checks=with_checks),
+        ]
     given = {**default_resources(bundle), **(resources or {})}
     graph = dg.Definitions(assets=assets, resources=given, executor=dg.in_process_executor)
     return (

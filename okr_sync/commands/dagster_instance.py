@@ -21,14 +21,19 @@ from okr_sync.warehouse.runs import mark_dead_runs
 _LOOK_SECONDS = 20.0
 
 
+def keeps_records() -> bool:
+    """Whether a run of this process is recorded, so that people can look at it in Dagster."""
+    return bool(os.environ.get("DAGSTER_HOME"))
+
+
 def own_instance() -> dg.DagsterInstance:
     """The instance that DAGSTER_HOME names, so that its UI shows the run; else one for this run."""
-    home = os.environ.get("DAGSTER_HOME")
-    if not home:
+    if not keeps_records():
         return _forgetful_instance()
     try:
         return dg.DagsterInstance.get()
     except (dg.DagsterError, OSError) as error:
+        home = os.environ["DAGSTER_HOME"]
         raise OkrSyncError(
             f"Dagster can't keep its records in {home}, which DAGSTER_HOME names. Set it to the full "
             "path of an existing folder that you can write to, or unset it to run without records.",
@@ -64,7 +69,7 @@ def places_given_back(
     A pool of Dagster's has few places; a run that was killed keeps its own until a daemon looks, and a
     laptop may have none. Without this two killed syncs would keep the third waiting for ever.
     """
-    if not os.environ.get("DAGSTER_HOME"):
+    if not keeps_records():
         yield  # nobody else is in an instance in memory
         return
     give_back_places(instance, warehouse)

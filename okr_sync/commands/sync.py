@@ -20,7 +20,7 @@ from assets.project import as_of_days, upstream_keys
 from assets.resources import Reporter
 from okr_sync.commands.choose import choose_key_results
 from okr_sync.commands.console import output
-from okr_sync.commands.dagster_instance import own_instance, places_given_back
+from okr_sync.commands.dagster_instance import keeps_records, own_instance, places_given_back
 from okr_sync.commands.project_warehouse import opened
 from okr_sync.config.bundle import Bundle
 from okr_sync.definitions import build_definitions
@@ -112,7 +112,8 @@ def _execute(
         # Dagster warns of its own use of its own beta features; nothing a user could mend.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        job = build_definitions(bundle, {"reporter": reporter}).resolve_job_def(SYNC_JOB)
+        definitions = build_definitions(bundle, {"reporter": reporter}, with_checks=keeps_records())
+        job = definitions.resolve_job_def(SYNC_JOB)
     tags = {TRIGGER_TAG: "backfill" if is_backfill else "manual"}
     if is_backfill:
         tags |= {RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()}
