@@ -54,6 +54,13 @@ class Report:
         named = ("date",) if self.by_day else ()
         return (*named, "dateRange") if len(self.ranges) > 1 else named
 
+    @property
+    def most_rows(self) -> int:
+        """How many rows the answer can have: one a day and one for "(other)", or one a window."""
+        if self.by_day:
+            return (self.ranges[0].last - self.ranges[0].first).days + 2
+        return len(self.ranges)
+
     def with_metrics(self, metrics: Sequence[str]) -> "Report":
         """The same question about other metrics."""
         return replace(self, metrics=tuple(metrics))

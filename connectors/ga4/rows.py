@@ -7,11 +7,12 @@ Messages are the raw protobuf ones (`type(r).pb(r)`): the wrapper classes cost t
 row (api facts C).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 from connectors.ga4.quality import OTHER_ROW, TOTAL_DIFFERS, report_flags, restricted_metrics
 from connectors.ga4.requests import DayRange, Report
@@ -22,6 +23,10 @@ _OTHER = "(other)"
 _ROUNDING = Decimal(
     "0.000001"
 )  # of money and fractions of key events, which GA4 cuts to six places
+# Doubles as GA4 writes them; Decimal itself would also take 1_000 and the digits of any script.
+_NUMBER: Final = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+_LARGEST: Final = Decimal("9e12")  # what millionths in a BIGINT hold
+_SURELY_FITS: Final = 12  # digits
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,11 @@ def read_page(raw: Any, report: Report) -> Page:
             "The next run asks again.",
             f"asked {report.dimensions} {report.metrics}, got {dimensions} {metrics}",
         )
+    if raw.row_count > report.most_rows:
+        raise IncompletePullError(
+            f"GA4 counts {raw.row_count} rows in a report that can't have more than "
+            f"{report.most_rows}. Nothing of it was stored; the next run asks again."
+        )
     labels = [row.dimension_values for row in raw.rows]
     cells = [row.metric_values for row in raw.rows]
     if {*map(len, labels)} - {len(dimensions)} or {*map(len, cells)} - {len(metrics)}:
@@ -152,13 +162,13 @@ def assemble(report: Report, pages: Sequence[Page]) -> Answer:
 def first_days(report: Report, pages: Sequence[Page]) -> Answer | None:
     """The answer for the days that these first pages of a report by day reach, or None for none.
 
-    Rows come in the order of their days, so all of the days before the last row's are there. A row
-    that has no day could belong to any of them.
+    Rows were asked for in the order of their days, so all of the days before the last row's are there,
+    unless they came in another one. A row that has no day could belong to any of them.
     """
     labels = [label for page in pages for label in page.labels[0]] if report.by_day else []
-    if not labels or _OTHER in labels:
+    if not labels or _OTHER in labels or labels != sorted(labels):
         return None
-    days = DayRange(report.ranges[0].first, _day(max(labels)))
+    days = DayRange(report.ranges[0].first, _day(labels[-1]))
     begun = replace(report, ranges=(days,))
     return Answer(begun, tuple(pages), _day_values(begun, pages), {})
 
@@ -228,14 +238,13 @@ def _window_values(report: Report, pages: Sequence[Page]) -> dict[str, dict[DayR
 
 
 def exact_value(metric: str, text: str) -> Decimal:
-    """The number that a cell holds, digit for digit; IncompletePullError if it holds none."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite():
+    """The number that a cell holds, digit for digit; IncompletePullError if it holds none, or one that
+    is too large to be true."""
+    value = Decimal(text) if _NUMBER.fullmatch(text) else Decimal("NaN")
+    if value.is_nan() or abs(value) > _LARGEST:
+        what = "no number" if value.is_nan() else "too large to be true"
         raise IncompletePullError(
-            f"GA4 sent {text[:40]!r} as a figure of {metric}, which is no number. Nothing of the "
+            f"GA4 sent {text[:40]!r} as a figure of {metric}, which is {what}. Nothing of the "
             "report was stored; the next run asks again."
         )
     return value
@@ -244,7 +253,11 @@ def exact_value(metric: str, text: str) -> Decimal:
 def _exact_values(metric: str, texts: Sequence[str]) -> Sequence[Decimal | int]:
     """The numbers of a column. Most hold whole numbers, of which a long column is read at once."""
     together, lengths = "".join(texts), set(map(len, texts))
-    if together.isascii() and together.isdigit() and 0 < min(lengths) <= max(lengths) < 19:
+    if (
+        together.isascii()
+        and together.isdigit()
+        and 0 < min(lengths) <= max(lengths) <= _SURELY_FITS
+    ):
         return list(map(int, texts))
     return [exact_value(metric, text) for text in texts]
 
@@ -258,23 +271,18 @@ def _days(labels: Sequence[str]) -> list[date | None]:
 
     `Answer.flags` says that there is one.
     """
-    together = "".join(labels)
-    if together.isascii() and together.isdigit() and set(map(len, labels)) == {8}:
-        try:
-            return list(map(date.fromisoformat, labels))
-        except ValueError:
-            pass  # one of them is no day, and is named below
     return [None if label == _OTHER else _day(label) for label in labels]
 
 
 def _day(label: str) -> date:
     try:
-        return date(int(label[:4]), int(label[4:6]), int(label[6:]))
+        if len(label) == 8 and label.isascii() and label.isdigit():
+            return date.fromisoformat(label)
     except ValueError:
-        raise IncompletePullError(
-            f"GA4 sent {label[:40]!r} as a day. Nothing of the report was stored; the next run "
-            "asks again."
-        ) from None
+        pass  # such as the 31st of February
+    raise IncompletePullError(
+        f"GA4 sent {label[:40]!r} as a day. Nothing of the report was stored; the next run asks again."
+    )
 
 
 def _refuse_repeated(keys: Sequence[date | DayRange]) -> None:

@@ -18,7 +18,7 @@ from connectors.base import PullResult
 from connectors.ga4.connector import Ga4Connector
 from okr_sync.config.models import Ga4Source
 from okr_sync.config.where import Where
-from okr_sync.metrics.needs import ReportsNeed, SeriesNeed
+from okr_sync.metrics.needs import ExactWindowNeed, ReportsNeed, SeriesNeed
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 from okr_sync.warehouse.encoding import from_micros
 from okr_sync.warehouse.tables import source_report_day
@@ -30,11 +30,13 @@ NEED = ReportsNeed(
     (),
 )
 EVENTS = frozenset({"eventCount"})
+FIRST_DAY = date(2026, 11, 1)
 Answer = dict[str, Any]
 
 
 class Script(grpc.GenericRpcHandler):  # type: ignore[type-arg]
-    """Answers each batchRunReports call with the next of these batches; keeps the offsets asked."""
+    """Answers each batchRunReports call with the next of these batches, and refuses when they are over; keeps
+    the offsets asked."""
 
     def __init__(self, answers: list[list[Answer]]) -> None:
         self.answers = answers
@@ -51,6 +53,8 @@ class Script(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
     def _answer(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.offsets += [report.offset for report in request.requests]
+        if not self.answers:
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, "The script is over.")
         response = BatchRunReportsResponse.pb(BatchRunReportsResponse())
         return ParseDict({"reports": self.answers.pop(0)}, response)
 
@@ -155,6 +159,40 @@ def test_what_never_fits_is_refused(store: Warehouse, pages: list[Answer], words
     assert result.is_transient
     assert not script.answers
     assert stored(store) == []
+
+
+def test_the_same_page_again_and_again(store: Warehouse) -> None:
+    """A count of rows that no report by day can have ends the reading at the first page of each try."""
+    script = Script([[page(1_000_000_000, FIRST)]] * 4)
+    result = pull(script, store)
+    assert "can't have more than 5" in (result.error or "")
+    assert script.offsets == [0, 0, 0]
+    assert stored(store) == []
+
+
+@pytest.mark.parametrize("text", ["1e400", "1e999999", "1e9999999999"])
+@pytest.mark.parametrize("by_day", [True, False])
+def test_figures_that_no_warehouse_holds(store: Warehouse, text: str, by_day: bool) -> None:
+    """They fail the pull with words, at once; nothing is raised and no absurd number stored."""
+    whole = ExactWindowNeed(Where(), frozenset({"totalUsers"}), FIRST_DAY, FIRST_DAY)
+    need = NEED if by_day else ReportsNeed("web", "reports", (), (whole,))
+    answer = page(1, ("20261101", text))
+    if not by_day:
+        del answer["dimensionHeaders"]
+        answer["metricHeaders"] = [{"name": "totalUsers", "type": "TYPE_INTEGER"}]
+        answer["rows"] = [{"metricValues": [{"value": text}]}]
+    result = pull(Script([[answer]] * 3), store, need)
+    assert f"GA4 sent '{text}' as a figure" in (result.error or "")
+    assert (result.is_complete, result.rows, stored(store)) == (False, 0, [])
+
+
+def test_days_out_of_order_are_not_kept_of_a_report_that_is_cut_off(store: Warehouse) -> None:
+    """What is between them may be on the page that didn't come, and would be stored as 0."""
+    assert not pull(Script([[page(4, THIRD, FIRST)]]), store).is_complete
+    assert stored(store) == []
+    # In the order that was asked for, the second is a day of 0.
+    assert not pull(Script([[page(4, FIRST, THIRD)]]), store).is_complete
+    assert stored(store) == [1, 0, 3]
 
 
 @pytest.mark.parametrize(("total", "flags"), [("3", ()), ("5", ("total_differs",))])

@@ -60,13 +60,13 @@ def by_day(*rows: Sequence[str], **told: Any) -> Any:
 
 def test_values_are_exact() -> None:
     """Figures come digit for digit, in all the forms in which a double is written."""
-    raw = by_day(["20261001", "17.5", "655"], ["20261003", "1.0E-5", "12345678901234567"])
+    raw = by_day(["20261001", "17.5", "655"], ["20261003", "1.0E-5", "8765432109876"])
     answer = assemble(BY_DAY, [read_page(raw, BY_DAY)])
     assert answer.days["keyEvents"] == {
         FIRST: Decimal("17.5"),
         date(2026, 10, 3): Decimal("0.00001"),
     }
-    assert answer.days["sessions"][date(2026, 10, 3)] == Decimal(12345678901234567)
+    assert answer.days["sessions"][date(2026, 10, 3)] == 8765432109876
     assert (answer.rows, answer.flags) == (2, frozenset())
 
 
@@ -118,7 +118,11 @@ def test_other_instead_of_a_day_is_flagged() -> None:
         ),
         ([by_day(["20261001", "1", "2"], ["20261001", "1", "2"])], "same row twice"),
         ([by_day(["20261101", "1", "2"])], "days that it wasn't asked for"),
-        ([by_day(["2026-10-01", "1", "2"])], "as a day"),
+        *(
+            ([by_day([day, "1", "2"])], "as a day")
+            for day in ("2026-10-01", "20261001 ", "2026101", "20261032", "(not set)", "")
+        ),
+        ([by_day(["20261001", "1", "2"], row_count=33)], "can't have more than 32"),
         ([by_day(["20261001", "NaN", "2"])], "no number"),
         ([by_day(["20261001", "", "2"])], "no number"),
         ([response(["date"], ["sessions", "keyEvents"], [])], "other columns"),
@@ -133,11 +137,22 @@ def test_what_is_not_whole_is_refused(raws: list[Any], words: str) -> None:
     assert words in refused.value.user_text
 
 
-@pytest.mark.parametrize("text", ["1,5", "inf", "-Infinity", "(other)", "None"])
+@pytest.mark.parametrize(
+    "text", ["1,5", "1_500", "١٥", " 15", "0x15", "inf", "-Infinity", "(other)", "None"]
+)
 def test_a_figure_that_is_no_number(text: str) -> None:
-    """A cell that holds no number is never a 0."""
-    with pytest.raises(IncompletePullError):
+    """A cell that holds no number is never a 0, and what only Python would read is none."""
+    with pytest.raises(IncompletePullError, match="no number"):
         exact_value("sessions", text)
+
+
+@pytest.mark.parametrize("text", ["1e400", "9000000000001", "-9000000000001", "9" * 40])
+def test_a_figure_that_is_too_large(text: str) -> None:
+    """A figure that the warehouse can't keep is refused when it is read, of days and of windows."""
+    with pytest.raises(IncompletePullError, match="too large"):
+        exact_value("sessions", text)
+    with pytest.raises(IncompletePullError, match="too large"):
+        assemble(BY_DAY, [read_page(by_day(["20261001", "1", text]), BY_DAY)])
 
 
 @pytest.mark.parametrize(
