@@ -8,11 +8,12 @@ everything else by a rolling 10-second window whose size the X-HubSpot-RateLimit
 it by a day that ends at the portal's midnight.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from connectors.clock import Clock
-from connectors.pace import Pace, Ticket, Window
+from connectors.pace import LONGEST_WAIT, Pace, Ticket, Window
 from connectors.shared_state import SharedState
 
 DAY: Final = "the day"
@@ -25,6 +26,9 @@ _RESERVE: Final = 4
 # The smallest tier, until an answer has named the limit.
 _UNKNOWN: Final = Window(100 - _RESERVE, 10.0)
 
+# A longer one is none of HubSpot's: believed, it would stop everybody who reads the account.
+_LONGEST_INTERVAL_MS: Final = LONGEST_WAIT * 1000
+_COUNT: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _HEADERS: Final = {
     "X-HubSpot-RateLimit-Max": "burst",
     "X-HubSpot-RateLimit-Remaining": "burst_remaining",
@@ -40,7 +44,7 @@ def rate_headers(headers: Mapping[str, str]) -> dict[str, int]:
     return {
         name: int(value)
         for header, name in _HEADERS.items()
-        if (value := headers.get(header)) is not None and value.isdigit()
+        if (value := headers.get(header)) is not None and _COUNT.fullmatch(value)
     }
 
 
@@ -62,7 +66,7 @@ class HubSpotPace:
         limit, interval = told.get("burst"), told.get("interval_ms")
         left = told.get("daily_remaining")
         budgets = {} if left is None else {DAY: left}
-        if limit and interval and ticket.window == _OTHERS:
+        if limit and interval and interval <= _LONGEST_INTERVAL_MS and ticket.window == _OTHERS:
             window = Window(max(1, limit - _RESERVE), interval / 1000)
             remaining = told.get("burst_remaining")
             usable = None if remaining is None else max(0, remaining - _RESERVE)

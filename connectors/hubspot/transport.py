@@ -10,7 +10,7 @@ with it); a 200 with HTML becomes an empty model, so the typed layer is not used
 """
 
 import hashlib
-import time
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,8 +30,14 @@ from connectors.pace import ExhaustedError, Ticket
 TOO_MANY: Final = 429
 UNAUTHORIZED: Final = 401
 
-_CHUNK: Final = 1 << 18
 _LONGEST_MESSAGE: Final = 300
+_SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+# A pair of surrogates, half of one, any other escape.
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 
 Document = dict[str, Any]
 """A JSON object as HubSpot answered it."""
@@ -52,8 +58,8 @@ class ClientSettings:
     """How the client behaves: tries, time limits in seconds, the pace of searches, the clock, and how
     many records are asked for at once (HubSpot gives up to 100 in a list and 200 in a search).
 
-    `answer_seconds` bounds a whole answer, because a time-out between two bytes never ends one that
-    trickles.
+    `answer_seconds` bounds a whole answer, its headers too, because a time-out between two bytes never
+    ends one that trickles.
     """
 
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -112,7 +118,7 @@ class Transport:
         self.fingerprint = hashlib.sha256(f"{endpoint.url} {token}".encode()).hexdigest()[:16]
         self._credential = f"the token in {token_env}"
         self._pace = HubSpotPace(endpoint.url, token, settings.searches_per_second, settings.clock)
-        self._client = _api_client(endpoint, token)
+        self._client = _api_client(endpoint, token, settings.answer_seconds)
         self._headers = {
             **self._client.default_headers,
             "Accept": "application/json",
@@ -213,7 +219,7 @@ class Transport:
         self.requests += 1
         content = self._content(method, path, query, body, reading, ticket)
         try:
-            document = orjson.loads(content)
+            document = _parsed(content)
         except orjson.JSONDecodeError as error:
             raise self._refused(reading, Reason.NOT_JSON) from error
         try:
@@ -252,15 +258,9 @@ class Transport:
                 _request_timeout=(settings.connect_seconds, settings.read_seconds),
             )
             self._learn(response.headers, ticket)
-            deadline = time.monotonic() + settings.answer_seconds
-            parts: list[bytes] = []
-            while part := response.read1(_CHUNK):
-                parts.append(part)
-                if time.monotonic() > deadline:
-                    response.close()
-                    raise self._refused(reading, Reason.TIMED_OUT)
+            content: bytes = response.read()
             response.release_conn()
-            return b"".join(parts)
+            return content
         except ApiException as error:
             # Status 0 is how the client passes on a failed TLS handshake.
             if not error.status:
@@ -309,7 +309,7 @@ class Transport:
             reading=reading,
             status=status,
             reason=reason,
-            message=message[:_LONGEST_MESSAGE],
+            message=self._without_token(message)[:_LONGEST_MESSAGE],
             names=names,
             retry_after=retry_after,
         )
@@ -334,9 +334,9 @@ class Transport:
             reading,
             status,
             self._without_token(" ".join(str(code) for code in codes if code)),
-            self._without_token(str(body.get("message") or "")),
+            str(body.get("message") or ""),
             tuple(self._without_token(name) for name in dict.fromkeys(names)),
-            _seconds((error.headers or {}).get("Retry-After")),
+            _seconds((error.headers or {}).get("Retry-After"), self.server_at),
         )
 
     def _without_token(self, text: str) -> str:
@@ -348,9 +348,27 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _seconds(text: str | None) -> float | None:
-    # HubSpot writes seconds; the other form, a date, is left to the policy's own waits.
-    return float(text) if text is not None and text.strip().isdigit() else None
+def _parsed(content: bytes) -> object:
+    """What JSON says. Half of a surrogate pair, left where a text was cut to a length, is no text: it
+    is read as the sign for that (U+FFFD) and does not make the whole page unreadable."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return orjson.loads(
+            _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], content)
+        )
+
+
+def _seconds(text: str | None, server_at: datetime | None) -> float | None:
+    """How long a Retry-After asks to wait: it has seconds, or a date by the server's clock."""
+    if text is None:
+        return None
+    if _SECONDS.fullmatch(text.strip()):
+        return float(text)
+    until = _http_time(text)
+    if until is None:
+        return None
+    return max(0.0, (until - (server_at or datetime.now(UTC))).total_seconds())
 
 
 def _http_time(text: str | None) -> datetime | None:
@@ -359,16 +377,20 @@ def _http_time(text: str | None) -> datetime | None:
         return None
     try:
         return parsedate_to_datetime(text).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
-def _api_client(endpoint: Endpoint, token: str) -> Any:
+def _api_client(endpoint: Endpoint, token: str, answer_seconds: float) -> Any:
     # Imported here: only who reads HubSpot pays for the client.
     from hubspot import HubSpot
+
+    from connectors.hubspot.answer_time import bound_answers
 
     # `host` reaches the API objects and `base_url` the rest: without both, a test would call
     # production. `retry=False` switches off urllib3's own retries and redirects, so that no token
     # follows a redirect. The client obeys no proxy variables.
     client = HubSpot(access_token=token, host=endpoint.url, base_url=endpoint.url, retry=False)
-    return client.crm.objects.basic_api.api_client
+    api_client = client.crm.objects.basic_api.api_client
+    bound_answers(api_client.rest_client.pool_manager, answer_seconds)
+    return api_client
