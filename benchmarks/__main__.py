@@ -6,6 +6,7 @@ or printing (table).
 
 import argparse
 import importlib
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ def main() -> None:
     if chosen.list:
         print("\n".join(f"{each.name} (target {each.target}): {each.of}" for each in rows))
         return
+    # What is measured runs as it does for users, where Python keeps the modules that it has compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     lines: list[Line] = []
     with tempfile.TemporaryDirectory(prefix="okr-bench") as folder, ExitStack() as closing:
         bench = Bench(Path(folder), chosen.repeats, closing)

@@ -6,7 +6,6 @@ Belongs here: whole processes of `okr-sync`. Does not belong here: what a comman
 import sys
 from pathlib import Path
 
-import okr_sync
 from benchmarks.harness import Bench, Comparison, at_most, row, run_command
 
 _BIN = Path(sys.executable).parent
@@ -21,10 +20,7 @@ def demo(bench: Bench) -> Path:
 
 @row("start: okr-sync status", at_most(1.5), of="the command ÷ python -c 'import sqlalchemy'")
 def status(bench: Bench) -> dict[str, Comparison]:
-    """On the demo's warehouse, with the table written to a pipe; our modules compiled, as pip does when
-    it installs."""
-    package = Path(okr_sync.__file__).parent
-    run_command([sys.executable, "-m", "compileall", "-q", package])
+    """On the demo's warehouse, with the table written to a pipe."""
     project = bench.once(demo) / "project"
     found = bench.usages(
         lambda: run_command([_BIN / "okr-sync", "status", "--project", project]),

@@ -114,6 +114,20 @@ def test_commands_load_only_what_they_need(
     assert found <= heavy
 
 
+def test_a_command_ends_without_a_last_search_for_garbage() -> None:
+    """What a command has loaded is not looked through once more when it ends, for nothing."""
+    # What was registered first is called last, when the command's own has been.
+    last = "import atexit, gc, sys\natexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
+    finished = subprocess.run(
+        [sys.executable, "-c", last + _command("--version")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert finished.stdout.split() == ["True"]
+
+
 @pytest.mark.parametrize("package", ["assets", "connectors", "okr_sync"])
 def test_generic_names_are_ours(package: str) -> None:
     """`assets` and `connectors` are names that another package could take: they must be ours."""

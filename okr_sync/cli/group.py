@@ -5,6 +5,7 @@ Belongs here: turning known errors into a text and an exit status. Does not belo
 Exit status: 0 fine, 1 something failed, 2 wrong use.
 """
 
+import atexit
 import gc
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ class Group(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         gc.set_threshold(_NEW_OBJECTS)
+        # At its end Python looks through all that is left once more; the process's memory goes anyway.
+        atexit.register(gc.freeze)
         return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
