@@ -98,7 +98,11 @@ def key_result_results(
     for key_result in key_results:
         name, key = key_result.key_result_id, key_result_key(key_result)
         if name not in published.failures:
-            by_day = {one.as_of: _figures(one) for one in observed.get(name, ())}
+            written = published.outcome.flags.get(name, {})
+            by_day = {
+                one.as_of: _figures(one, written.get(one.as_of, one.quality))
+                for one in observed.get(name, ())
+            }
             changes = changed.get(name, [])
             add_by_day(context, key, by_day)
             _report_restated(context, key, by_day, changes)
@@ -159,14 +163,14 @@ def _freshness(bundle: Bundle, key_result: KeyResult) -> dg.FreshnessPolicy | No
     return dg.FreshnessPolicy.time_window(fail_window=longest_pause(bundle.project, calendar, now))
 
 
-def _figures(one: KeyResultObservation) -> Metadata:
-    """A day's number and where it stands; numbers are plotted over time by Dagster."""
+def _figures(one: KeyResultObservation, quality: Sequence[str]) -> Metadata:
+    """A day's number and where it stands, with its flags as written; Dagster plots numbers over time."""
     metadata = measurement_metadata(one.measurement)
     metadata["as_of"] = one.as_of.isoformat()
     metadata["status"] = one.status
     metadata["origin"] = one.origin
     metadata["final"] = one.is_final
-    metadata["quality"] = dg.MetadataValue.text(", ".join(one.quality) or "no flags")
+    metadata["quality"] = dg.MetadataValue.text(", ".join(quality) or "no flags")
     for name in ("progress", "score", "expected_progress"):
         number = getattr(one, name)
         if number is not None:

@@ -9,7 +9,7 @@ import dagster as dg
 
 from assets.keys import dataset_key, labels, metric_key, owners
 from assets.lineage import metric_columns, metric_lineage
-from assets.metadata import add_by_day, latest_of, measurement_metadata
+from assets.metadata import Metadata, add_by_day, latest_of, measurement_metadata
 from assets.project import used_metrics
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import AnyMetric, Family, FormulaMetric, ManualMetric
@@ -63,5 +63,16 @@ def metric_result(
         asset_key=key,
         metadata={"windows": len(measured.measurements)}
         | latest_of(context, by_day)
+        | _why_not(measured)
         | metric_lineage(bundle, metric),
     )
+
+
+def _why_not(measured: Measured) -> Metadata:
+    """Why a metric has no number, in words and flags; nothing where it has one."""
+    if measured.error is None:
+        return {}
+    return {
+        "error": dg.MetadataValue.text(measured.error),
+        "quality": dg.MetadataValue.text(", ".join(measured.flags) or "no flags"),
+    }

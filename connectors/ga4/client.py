@@ -173,6 +173,8 @@ def _of_api(error: Any) -> tuple[int, str, str]:
             return 0, Reason.UNREACHABLE, ""
         if any(words in told for words in ("socket closed", "connection reset", "goaway")):
             return 0, Reason.DROPPED, ""
+    if grpc_status in ("CANCELLED", "ABORTED"):
+        return 0, Reason.DROPPED, ""  # we cancel nothing: somebody on the way has ended the call
     if grpc_status == "DEADLINE_EXCEEDED":
         return 0, Reason.TIMED_OUT, ""
     return int(error.code or 500), f"{grpc_status} {error.reason or ''}".strip(), message

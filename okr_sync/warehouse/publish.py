@@ -100,6 +100,8 @@ class PublishOutcome:
     revisions: Mapping[str, int] = field(default_factory=dict)
     """How many revisions the newest day of each key result has, by its id."""
     checks: tuple[CheckResult, ...] = ()
+    flags: Mapping[str, Mapping[date, Sequence[str]]] = field(default_factory=dict)
+    """The quality flags as written, by key result id and day: those that publishing adds included."""
 
 
 def publish(
@@ -209,6 +211,7 @@ def publish(
         counts["outdated"],
         {name: revision for name, (_, revision) in newest.items()},
         checks,
+        flags,
     )
 
 

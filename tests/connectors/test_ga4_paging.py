@@ -1,6 +1,6 @@
 """Reports that come in pages, or don't fit together, from a scripted server over real gRPC."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,11 +35,14 @@ Answer = dict[str, Any]
 
 
 class Script(grpc.GenericRpcHandler):  # type: ignore[type-arg]
-    """Answers each batchRunReports call with the next of these batches, and refuses when they are over; keeps
-    the offsets asked."""
+    """Answers each batchRunReports call with the next of these batches, after calls that end with these
+    statuses; refuses when the batches are over; keeps the offsets asked."""
 
-    def __init__(self, answers: list[list[Answer]]) -> None:
+    def __init__(
+        self, answers: list[list[Answer]], ends_with: Sequence[grpc.StatusCode] = ()
+    ) -> None:
         self.answers = answers
+        self.ends_with = list(ends_with)
         self.offsets: list[int] = []
 
     def service(self, handler_call_details: Any) -> Any:
@@ -53,6 +56,8 @@ class Script(grpc.GenericRpcHandler):  # type: ignore[type-arg]
 
     def _answer(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.offsets += [report.offset for report in request.requests]
+        if self.ends_with:
+            context.abort(self.ends_with.pop(0), "")
         if not self.answers:
             context.abort(grpc.StatusCode.PERMISSION_DENIED, "The script is over.")
         response = BatchRunReportsResponse.pb(BatchRunReportsResponse())
@@ -159,6 +164,16 @@ def test_what_never_fits_is_refused(store: Warehouse, pages: list[Answer], words
     assert result.is_transient
     assert not script.answers
     assert stored(store) == []
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.CANCELLED, grpc.StatusCode.ABORTED])
+def test_a_call_that_is_ended_on_the_way_is_made_again(
+    store: Warehouse, code: grpc.StatusCode
+) -> None:
+    """A proxy or a server that goes away ends calls with statuses of their own, once."""
+    script = Script([[page(1, FIRST)]], ends_with=[code])
+    assert pull(script, store).error is None
+    assert stored(store) == [1, 0, 0, 0]
 
 
 def test_the_same_page_again_and_again(store: Warehouse) -> None:

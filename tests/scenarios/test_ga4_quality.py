@@ -3,19 +3,24 @@
 Each flag is looked for where people look: the current value, its history, `explain`, and Dagster.
 """
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
 
 from assets.keys import SYNC_JOB
 from assets.resources import Clock
 from connectors.sandbox.ga4_server import Ga4Sandbox
 from connectors.sandbox.serve import Sandbox
 from connectors.shared_state import STATE_VARIABLE
+from okr_sync.cli import main
 from okr_sync.commands.explaining import explanation_lines
 from okr_sync.config.loader import load_project
 from okr_sync.definitions import build_definitions
@@ -27,6 +32,9 @@ from okr_sync.warehouse.reads import HistoryRow, StatusRow, history, status
 DAY = "2026-03-04"
 SOON = datetime(2026, 3, 5, 15, tzinfo=UTC)
 """A day after DAY began to settle: every run reads its days again."""
+
+LATE = datetime(2026, 3, 7, 15, tzinfo=UTC)
+"""When GA4 has processed DAY and it is final."""
 
 PROJECT = """\
 version: 1
@@ -127,13 +135,18 @@ def doubts(quality: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(flag for flag in quality if not flag.startswith("restated:"))
 
 
-def doubted(result: dg.ExecuteInProcessResult) -> set[str]:
-    """The assets whose check for doubts has failed, with a warning."""
+def failing(result: dg.ExecuteInProcessResult, name: str) -> set[str]:
+    """The assets whose check of this name has failed."""
     return {
         check.asset_key.to_user_string()
         for check in result.get_asset_check_evaluations()
-        if check.check_name == "no_doubts" and not check.passed
+        if check.check_name == name and not check.passed
     }
+
+
+def doubted(result: dg.ExecuteInProcessResult) -> set[str]:
+    """The assets whose check for doubts has failed, with a warning."""
+    return failing(result, "no_doubts")
 
 
 def test_a_doubt_reaches_every_place_and_goes_with_the_report(
@@ -258,3 +271,66 @@ def test_a_quota_leaves_the_last_good_values_and_says_until_when(
     assert run(company.project).success
     assert ga4.requests["BatchRunReports"] == 3
     assert current(store, "sessions").freshness == "fresh"
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """How a flag comes about, the key result it is looked for at, and what `no_doubts` says of it."""
+
+    fault: str | None
+    on: str = "sessions"
+    at: datetime = SOON
+    is_doubt: bool = True
+    hides: bool = False
+    loses_rows: bool = False
+
+
+DOUBTS = {
+    "sampled": Doubt("sampled"),
+    "thresholded": Doubt("thresholded"),
+    "other_row": Doubt("other_row"),
+    "truncated": Doubt("truncated"),
+    "blocked_metric": Doubt("blocked_metric", on="revenue", hides=True),
+    "schema_restricted": Doubt("schema_restriction", on="revenue", hides=True),
+    "changed_late": Doubt(None, at=LATE, is_doubt=False, loses_rows=True),
+    "restated:0.08": Doubt(None, at=LATE, is_doubt=False, loses_rows=True),
+    "provisional": Doubt(None, is_doubt=False),
+}
+
+
+@pytest.mark.parametrize("flag", DOUBTS)
+def test_every_flag_in_every_place(
+    company: Any, ga4: Ga4Sandbox, store: Warehouse, tmp_path: Path, flag: str
+) -> None:
+    """Whatever may be wrong with a number is told wherever the number is: in `key_result_current`, the
+    history, `status`, `explain`, the page, Dagster's materialization and its checks."""
+    case = DOUBTS[flag]
+    assert run(company.project, at=case.at).success
+    if case.fault is not None:
+        metric: Any = {"metric": "purchaseRevenue"} if case.hides else {}
+        ga4.faults.switch_on(f"ga4.{case.fault}", **metric)
+    if case.loses_rows:
+        ga4.replace_sessions(ga4.sessions().iloc[:-4])
+    result = run(company.project, at=case.at)
+    assert result.success is not case.hides
+
+    assert flag in current(store, case.on).quality
+    # What has no new number has no new row of the past either; the last number keeps its own flags.
+    assert (flag in revisions(store, case.on)[-1].quality) is not case.hides
+    assert f"{flag}: {flag_in_words(flag)}" in notes(store, company.project, case.on)
+    project, page = ["--project", str(company.project)], tmp_path / "page.html"
+    told = CliRunner().invoke(main, ["status", "--json", *project]).output
+    rows = {one["key_result_id"]: one for one in json.loads(told)}
+    assert flag in rows[f"web/{case.on}"]["quality"]
+    assert flag in CliRunner().invoke(main, ["status", *project]).output
+    CliRunner().invoke(main, ["report", "-o", str(page), *project])
+    # The page marks days that can change, and this cycle is long over.
+    assert flag == "provisional" or flag_in_words(flag) in unescape(page.read_text())
+    if case.fault is not None:
+        assert flag in shown(result, "web/report")
+        assert flag in shown(result, f"metric/{case.on}")
+    published = shown(result, f"key_result/web/{case.on}")
+    assert published is None if case.hides else flag in published
+    assert (f"metric/{case.on}" in doubted(result)) is case.is_doubt
+    is_restated = any(one.startswith("restated:") for one in current(store, case.on).quality)
+    assert (f"key_result/web/{case.on}" in failing(result, "not_restated")) is is_restated

@@ -73,7 +73,10 @@ def test_the_same_again_writes_nothing_new(
     before = dump(*RUN_TABLES, "run_outcome", "key_result_current")
     again = [observe(LEADS, "2026-10-05", "1.5"), observations[1]]
     outcome = send(*again, run_id="run-2", at=noon + HOUR)
-    assert outcome == PublishOutcome(0, 0, 2, 0, (), revisions={LEADS: 1, "growth/x": 1})
+    flags = {name: {date(2026, 10, 5): ("provisional",)} for name in (LEADS, "growth/x")}
+    assert outcome == PublishOutcome(
+        0, 0, 2, 0, (), revisions={LEADS: 1, "growth/x": 1}, flags=flags
+    )
     assert dump(*RUN_TABLES, "run_outcome", "key_result_current") == before
 
 
