@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 READ_SCOPE = "https://www.googleapis.com/auth/analytics.readonly"
 _MESSAGE_CHARACTERS = 500
+_NO_OBJECT = (AttributeError, RecursionError)
+"""What google-auth 2.62 raises for a key file whose JSON is a list or a word, or has no end of them."""
 
 
 def open_client(
@@ -89,7 +91,7 @@ def _credentials(source: Ga4Source, environ: Mapping[str, str]) -> Any:
     if source.credentials_env is None:
         try:
             credentials, _ = google.auth.default(scopes=[READ_SCOPE])
-        except DefaultCredentialsError as error:
+        except (DefaultCredentialsError, *_NO_OBJECT) as error:
             raise SourceError(
                 f"Source {source.name}: no usable Google credentials were found. Set "
                 "GOOGLE_APPLICATION_CREDENTIALS to the path of a service account's JSON key file "
@@ -113,7 +115,7 @@ def _credentials(source: Ga4Source, environ: Mapping[str, str]) -> Any:
             f"it to the path of a service account's JSON key file, {access}",
             f"{type(error).__name__}: {error.strerror}",
         ) from error
-    except ValueError as error:
+    except (ValueError, *_NO_OBJECT) as error:
         # The text of the error may hold parts of the file, and the file is a key.
         raise SourceError(
             f"Source {source.name}: the file that {source.credentials_env} names is not a service "

@@ -535,7 +535,11 @@ def test_a_server_that_is_down(sandbox: Ga4Sandbox, store: Warehouse, tmp_path: 
         (None, "is not set"),
         ("", "can't be read"),
         ('{"private_key": "s3cret"}', "is not a service"),
+        ('["s3cret"]', "is not a service"),
+        ('"s3cret"', "is not a service"),
+        ("[" * 100_000, "is not a service"),
     ],
+    ids=["unset", "no file", "another object", "list", "word", "deep"],
 )
 def test_credentials_that_cannot_be_used(
     store: Warehouse, tmp_path: Path, content: str | None, words: str
@@ -554,6 +558,24 @@ def test_credentials_that_cannot_be_used(
     assert "WEB_KEY" in result.error
     assert "s3cret" not in result.error
     assert result.requests == 0
+
+
+@pytest.mark.secret_in("files")
+@pytest.mark.parametrize(
+    "content", ['["s3cret"]', '{"type": "impersonated_service_account"}', "[" * 100_000], ids=len
+)
+def test_default_credentials_that_cannot_be_used(
+    store: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    """A file of another shape says what to set as well, and shows nothing of itself."""
+    path = tmp_path / "key.json"
+    path.write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    source = Ga4Source(name="web", property="123456789")
+    environ = {"OKR_SYNC_GA4_ENDPOINT": "http://127.0.0.1:9"}
+    result = Ga4Connector(source, environ, QUICK).pull(needs(series("sessions")), store, NOW)
+    assert "Set GOOGLE_APPLICATION_CREDENTIALS" in (result.error or "")
+    assert "s3cret" not in (result.error or "")
 
 
 def test_one_connector_pulls_again(sandbox: Ga4Sandbox, store: Warehouse) -> None:
