@@ -47,7 +47,8 @@ class Refusal:
     """A request that failed, in words that are the same for every service.
 
     `status` is the HTTP status, or 0 with a `Reason`. `reason` holds the vendor's own codes, such as
-    `MISSING_SCOPES` or `RESOURCE_EXHAUSTED`, and `message` its text; neither may hold a secret.
+    `MISSING_SCOPES` or `RESOURCE_EXHAUSTED`, and `message` its text; neither may hold a secret. With
+    Reason.TIMED_OUT `message` says how long was waited (`within 10 s`).
     `credential` is how people know the credential (`the token in HUBSPOT_ACCESS_TOKEN`), `reading`
     what was being read (`contacts`), `names` the scopes or fields that the answer names, and
     `retry_after` is in seconds.
@@ -117,7 +118,7 @@ RULES: tuple[Rule, ...] = (
         0,
         Reason.TIMED_OUT,
         Action.RETRY,
-        "{service} did not answer in time while {reading} was read. The next run tries again.",
+        "{service} did not answer {message} while {reading} was read. The next run tries again.",
     ),
     _rule(
         0,

@@ -4,6 +4,7 @@ Belongs here: one client for a source, sending, waiting, counting. Does not belo
 which status means what (connectors.errors) or what the answers say (rows).
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -136,9 +137,13 @@ class Ga4Calls:
             try:
                 with self._pace.request(len(reports), thresholded, _PLACE_SECONDS):
                     self.requests += 1
+                    sent = time.monotonic()
                     return call(self._client)
             except expected as error:
-                refusal = refusal_of(error, source, endpoint, reading)
+                # GA4 answers for deadlines of its own in the same way, long before ours.
+                is_ours = time.monotonic() - sent >= self._timeout
+                waited = f"within {self._timeout:g} s" if is_ours else "in time"
+                refusal = refusal_of(error, source, endpoint, reading, waited)
                 spent = self._clock.monotonic() - started
                 wait = self._retries.wait_before_next(refusal, tries, spent)
                 if refusal.status >= 500:

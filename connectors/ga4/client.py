@@ -140,8 +140,13 @@ def failures() -> tuple[type[Exception], ...]:
     )
 
 
-def refusal_of(error: Exception, source: Ga4Source, endpoint: Endpoint, reading: str) -> Refusal:
-    """What an exception of `failures()` means, over gRPC and over REST alike."""
+def refusal_of(
+    error: Exception, source: Ga4Source, endpoint: Endpoint, reading: str, waited: str
+) -> Refusal:
+    """What an exception of `failures()` means, over gRPC and over REST alike.
+
+    `waited` says how long was waited for an answer; only a refusal for want of one tells it.
+    """
     from google.api_core.exceptions import GoogleAPICallError
 
     status, reason, message = 0, "", ""
@@ -149,6 +154,8 @@ def refusal_of(error: Exception, source: Ga4Source, endpoint: Endpoint, reading:
         status, reason, message = _of_api(error)
     else:
         status, reason = _of_transport(error)
+    if reason == Reason.TIMED_OUT:
+        message = waited
     return Refusal(
         service="GA4",
         source=source.name,

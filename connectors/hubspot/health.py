@@ -15,7 +15,7 @@ from connectors.hubspot.paths import Paths
 from connectors.hubspot.shapes import check_properties, check_records
 from connectors.hubspot.transport import LOOK, Document, Transport
 from okr_sync.config.models import HubSpotSource
-from okr_sync.errors import SourceError
+from okr_sync.errors import SourceError, TransientSourceError
 
 _FEW_LEFT = 0.1
 _SKEW_WARNING = timedelta(minutes=1)
@@ -28,7 +28,8 @@ def look(
 ) -> list[Finding]:
     """What works of an account and what doesn't; `objects` are those that bindings read.
 
-    Makes two requests an object, and one more. Stops at the first failure that holds for all.
+    Makes two requests an object, and one more. Stops at the first failure that holds for all, and
+    where the account does not answer.
     """
     connector = HubSpotConnector(source, environ, LOOK)
     try:
@@ -43,7 +44,15 @@ def look(
             )
         ]
         for name in sorted(objects):
-            found += _scopes(source, transport, paths, name)
+            subject = f"{source.name}: scopes for {name}"
+            try:
+                _read_one(transport, paths, name)
+                found.append(Finding(Level.OK, subject, "may be read"))
+            except TransientSourceError as error:
+                # Who does not answer now is not waited for once more.
+                return [*found, failed(subject, error.user_text)]
+            except SourceError as error:
+                found.append(failed(subject, error.user_text))
         return [*found, *_quota(source, transport), *_clock(source, transport)]
     except SourceError as error:
         return [failed(f"{source.name}: token", error.user_text)]
@@ -51,23 +60,15 @@ def look(
         connector.close()
 
 
-def _scopes(
-    source: HubSpotSource, transport: Transport, paths: Paths, name: str
-) -> Iterator[Finding]:
-    """Whether an object's records and properties may be read."""
-    subject = f"{source.name}: scopes for {name}"
-    try:
-        if name == EMAILS:
-            transport.get(
-                paths.marketing_emails(), _ONE, reading="marketing e-mails", check=_any_answer
-            )
-        else:
-            transport.get(paths.records(name), _ONE, reading=name, check=check_records)
-            transport.get(paths.properties(name), (), reading=name, check=check_properties)
-    except SourceError as error:
-        yield failed(subject, error.user_text)
-        return
-    yield Finding(Level.OK, subject, "may be read")
+def _read_one(transport: Transport, paths: Paths, name: str) -> None:
+    """Read a record and the properties of an object, to see whether that is allowed."""
+    if name == EMAILS:
+        transport.get(
+            paths.marketing_emails(), _ONE, reading="marketing e-mails", check=_any_answer
+        )
+    else:
+        transport.get(paths.records(name), _ONE, reading=name, check=check_records)
+        transport.get(paths.properties(name), (), reading=name, check=check_properties)
 
 
 def _any_answer(document: Document) -> None:

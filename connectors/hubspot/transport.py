@@ -10,6 +10,7 @@ with it); a 200 with HTML becomes an empty model, so the typed layer is not used
 """
 
 import hashlib
+import time
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -247,6 +248,7 @@ class Transport:
         url = f"{self._endpoint.url}{path}"
         if query:
             url = f"{url}?{query if isinstance(query, str) else urlencode(query)}"
+        sent = time.monotonic()
         try:
             # The layer above this one copies every parameter again and again, and does nothing else.
             response = self._client.rest_client.request(
@@ -272,7 +274,12 @@ class Transport:
         except (failures.NewConnectionError, failures.NameResolutionError) as error:
             raise self._refused(reading, Reason.UNREACHABLE) from error
         except failures.TimeoutError as error:
-            raise self._refused(reading, Reason.TIMED_OUT) from error
+            limit = settings.read_seconds
+            if isinstance(error, failures.ConnectTimeoutError):
+                limit = settings.connect_seconds
+            elif time.monotonic() - sent >= settings.answer_seconds:
+                limit = settings.answer_seconds
+            raise self._refused(reading, Reason.TIMED_OUT, f"within {limit:g} s") from error
         except failures.DecodeError as error:
             raise self._refused(reading, Reason.NOT_JSON) from error
         except failures.HTTPError as error:

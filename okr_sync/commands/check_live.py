@@ -6,6 +6,7 @@ not belong here: the requests (connectors.*.live), or what files alone show (con
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from connectors.ga4.live import Ga4Probe, PropertyFields
 from connectors.hubspot.live import HubSpotProbe, Named, Pipeline
@@ -45,14 +46,19 @@ def live_problems(bundle: Bundle, environ: Mapping[str, str]) -> list[Problem]:
         metric = bundle.metrics.get(name)
         if isinstance(metric, DatasetMetric) and name in nodes:
             by_source[metric.source].append(metric)
-    problems: list[Problem] = []
-    for name, metrics in by_source.items():
+
+    def ask(name: str) -> list[Problem]:
         source = bundle.project.sources[name]
         if isinstance(source, HubSpotSource):
-            problems += _ask_hubspot(source, metrics, bundle, nodes, environ)
-        elif isinstance(source, Ga4Source):
-            problems += _ask_ga4(source, metrics, nodes, environ)
-    return sorted(set(problems), key=lambda p: (p.position, p.rule, p.message))
+            return _ask_hubspot(source, by_source[name], bundle, nodes, environ)
+        if isinstance(source, Ga4Source):
+            return _ask_ga4(source, by_source[name], nodes, environ)
+        return []
+
+    # All at once, so that several that don't answer take no longer than one.
+    with ThreadPoolExecutor(max(1, len(by_source))) as pool:
+        problems = {problem for found in pool.map(ask, by_source) for problem in found}
+    return sorted(problems, key=lambda p: (p.position, p.rule, p.message))
 
 
 def _error(position: Position, rule: str, message: str, fix: str) -> Problem:

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -78,10 +79,15 @@ def _findings(bundle: Bundle, say: Callable[[str], None]) -> Iterator[Finding]:
     project = _project(bundle)
     yield project
     bound = _bound_datasets(bundle)
-    for name, source in bundle.project.sources.items():
-        if name in bound:
-            say(f"Looking at {name}")
-            yield from _source(bundle, source, bound[name])
+    read = [source for name, source in bundle.project.sources.items() if name in bound]
+    say("Looking at the sources")
+    # All at once, so that several that don't answer take no longer than one.
+    with ThreadPoolExecutor(max(1, len(read))) as pool:
+        looks = pool.map(lambda source: _source(bundle, source, bound[source.name]), read)
+        looked = dict(zip((source.name for source in read), looks, strict=True))
+    for name in bundle.project.sources:
+        if name in looked:
+            yield from looked[name]
         else:
             yield Finding(
                 Level.WARNING,
