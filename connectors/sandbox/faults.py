@@ -106,14 +106,15 @@ class Faults:
         `after` requests that it could meet, for one kind of request or one object only if given.
         """
         fault = find(name)
+        if fault.api not in self._apis:
+            has = " and ".join(_PARTS[api] for api in self._apis)
+            raise UsageError(
+                f"{name} would never come: the account has no {_PARTS[fault.api]}, only {has}. Give "
+                f"account.yaml a part `{fault.api}`, or choose a fault of what it has."
+            )
         _check_place(fault, on, object, self._objects)
         left, skip = _count(f"{name}: times", times), _count(f"{name}: after", after) or 0
         switch = Switch(fault, left, skip, on, object, _values(fault, values))
-        if fault.api not in self._apis:
-            raise UsageError(
-                f"{name} would never come: the account has no {_PARTS[fault.api]}. Give account.yaml "
-                f"a part `{fault.api}`, or choose a fault of what it has."
-            )
         with self._lock:
             self._on.append(switch)
         return switch

@@ -19,6 +19,7 @@ from okr_sync.errors import UsageError
 
 DOCS = Path(__file__).parents[2] / "docs"
 ACCOUNT = "hubspot: {portal_id: 7, time_zone: UTC, currency: EUR}\n"
+GA4_ACCOUNT = "ga4: {property: '8', time_zone: UTC, currency: EUR}\n"
 NEEDED = {"metric": "totalRevenue", "day": "2026-11-01", "property": "city", "value": "Rome"}
 
 
@@ -29,6 +30,15 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "account.yaml").write_text(ACCOUNT)
     (tmp_path / "hubspot" / "contacts.csv").write_text("hs_object_id\n7\n8\n")
     return tmp_path
+
+
+def with_ga4(folder: Path, account: str = "") -> None:
+    """Give the account GA4, beside what else it has."""
+    (folder / "ga4").mkdir()
+    (folder / "ga4" / "sessions.csv").write_text(
+        "started_at,user_id,new_user,engaged,duration_seconds\n"
+    )
+    (folder / "account.yaml").write_text(account + GA4_ACCOUNT)
 
 
 @pytest.fixture
@@ -98,6 +108,7 @@ def test_every_fault_can_be_switched_on_and_off(name: str) -> None:
 )
 def test_what_is_not_understood_is_refused(folder: Path, text: str, words: str) -> None:
     """A misspelt fault, place or value is told with the near miss and never passes as switched on."""
+    with_ga4(folder, ACCOUNT)
     with pytest.raises(UsageError) as raised:
         Sandbox(folder).faults.switch_on(**read_switch(text))
     assert words in raised.value.user_text
@@ -177,7 +188,12 @@ def test_faults_of_the_command_line(folder: Path) -> None:
     assert "Did you mean hubspot.401?" in wrong.output
     lacking = runner.invoke(main, ["sandbox", str(folder), "--fault", "ga4.hang", "--", "true"])
     assert lacking.exit_code == 2
-    assert "the account has no GA4" in lacking.output
+    assert "the account has no GA4, only HubSpot." in lacking.output
+    with_ga4(folder)
+    fault = "hubspot.hang,object=contacts"
+    lacking = runner.invoke(main, ["sandbox", str(folder), "--fault", fault, "--", "true"])
+    assert lacking.exit_code == 2
+    assert "the account has no HubSpot, only GA4." in lacking.output
     listed = runner.invoke(main, ["sandbox", "--faults"])
     assert (listed.exit_code, listed.output) == (0, fault_list() + "\n")
     assert all(name in listed.output for name in FAULTS)
