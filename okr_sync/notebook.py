@@ -1,6 +1,6 @@
 """A project in a notebook: the commands' readings as pandas DataFrames.
 
-Belongs here: columns and their types. Does not belong here: the readings themselves (warehouse.reads,
+Belongs here: columns and their types. Does not belong here: the readings themselves (warehouse.status and reads,
 commands.previewing, commands.explaining, commands.records).
 
 Every frame has nullable types: numbers `Float64` and `Int64`, texts `string`, flags `boolean`, times
@@ -30,7 +30,8 @@ from okr_sync.errors import ConfigError, OkrSyncError, UsageError
 from okr_sync.inspect.explanation import explain
 from okr_sync.warehouse.check_ins import CheckIn, check_ins_of
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.reads import HistoryRow, StatusRow, history, status
+from okr_sync.warehouse.reads import HistoryRow, history
+from okr_sync.warehouse.status import StatusRow, status
 
 _TEXT, _NUMBER, _COUNT, _FLAG = "string", "Float64", "Int64", "boolean"
 _TIME, _DAY = "datetime64[us, UTC]", "datetime64[us]"

@@ -9,7 +9,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from okr_sync.warehouse.check_ins import CheckIn
-from okr_sync.warehouse.reads import StatusRow
+from okr_sync.warehouse.status import StatusRow
 from okr_sync.wording import counted
 
 _UNSURE = 3

@@ -27,7 +27,7 @@ from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.goals import RecordedGoal, agreed_on, recorded_goals
 from okr_sync.warehouse.overrides import OVERRIDE, override_on, overrides_of
-from okr_sync.warehouse.reads import StatusRow, status
+from okr_sync.warehouse.status import StatusRow, status
 from okr_sync.warehouse.tables import key_result_history, objective
 
 LOOKED_BACK = timedelta(days=7)

@@ -35,7 +35,7 @@ from okr_sync.warehouse.check_ins import (
     withdraw_check_in,
 )
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.reads import jsonable
+from okr_sync.warehouse.json_rows import jsonable
 
 
 @dataclass(frozen=True)

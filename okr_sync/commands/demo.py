@@ -21,7 +21,7 @@ from okr_sync.commands.status import quarantined_without, show_status
 from okr_sync.commands.sync import run_sync
 from okr_sync.config.outline import outline_of
 from okr_sync.warehouse.address import WAREHOUSE_VARIABLE
-from okr_sync.warehouse.reads import status
+from okr_sync.warehouse.status import status
 
 _DAYS = tuple(LAST_DAY - timedelta(weeks=weeks) for weeks in (2, 1, 0))
 """The days that are synced: a curve, and what moved in a week, need more than one."""

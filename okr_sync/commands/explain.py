@@ -26,7 +26,8 @@ from okr_sync.inspect.definition import definition_parts
 from okr_sync.inspect.explanation import Explanation, explain
 from okr_sync.numbers import show_number
 from okr_sync.warehouse.goals import RecordedGoal
-from okr_sync.warehouse.reads import jsonable, status, to_jsonable
+from okr_sync.warehouse.json_rows import jsonable, to_jsonable
+from okr_sync.warehouse.status import status
 
 
 def run_explain(

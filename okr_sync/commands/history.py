@@ -17,7 +17,9 @@ from okr_sync.commands.explaining import goal_lines
 from okr_sync.commands.project_warehouse import end_of_day, opened
 from okr_sync.numbers import show_number, show_percent
 from okr_sync.warehouse.goals import recorded_goals
-from okr_sync.warehouse.reads import HistoryRow, history, status, to_jsonable
+from okr_sync.warehouse.json_rows import to_jsonable
+from okr_sync.warehouse.reads import HistoryRow, history
+from okr_sync.warehouse.status import status
 from okr_sync.wording import status_in_words
 
 

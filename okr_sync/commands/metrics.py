@@ -25,7 +25,7 @@ from okr_sync.commands.project_warehouse import outlined
 from okr_sync.config.outline import Outline
 from okr_sync.errors import OkrSyncError
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.reads import StatusRow, status
+from okr_sync.warehouse.status import StatusRow, status
 from okr_sync.warehouse.worker_figures import WorkerFigures, worker_figures
 
 Address = tuple[str, int]

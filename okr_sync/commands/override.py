@@ -25,6 +25,7 @@ from okr_sync.metrics.spans import closing_day
 from okr_sync.numbers import show_number
 from okr_sync.sync.observe import calendar_of
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.json_rows import jsonable
 from okr_sync.warehouse.overrides import (
     Override,
     add_override,
@@ -32,7 +33,6 @@ from okr_sync.warehouse.overrides import (
     overrides_of,
     withdraw_override,
 )
-from okr_sync.warehouse.reads import jsonable
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ from okr_sync.config.loader import load_project
 from okr_sync.config.problems import Problem
 from okr_sync.inspect.definition import Change
 from okr_sync.numbers import show_number, show_percent
+from okr_sync.warehouse.json_rows import jsonable
 from okr_sync.warehouse.observations import KeyResultObservation
-from okr_sync.warehouse.reads import HistoryRow, jsonable
+from okr_sync.warehouse.reads import HistoryRow
 from okr_sync.wording import status_in_words
 
 _BLOCKS = "▁▂▃▄▅▆▇█"

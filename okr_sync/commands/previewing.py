@@ -38,7 +38,8 @@ from okr_sync.numbers import show_number
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.mirror import state_of
 from okr_sync.warehouse.observations import KeyResultObservation
-from okr_sync.warehouse.reads import HistoryRow, StatusRow, history, status
+from okr_sync.warehouse.reads import HistoryRow, history
+from okr_sync.warehouse.status import StatusRow, status
 
 if TYPE_CHECKING:
     from connectors.base import PullResult

@@ -15,7 +15,7 @@ from okr_sync.briefing.facts import Briefing, Standing, brief
 from okr_sync.briefing.page import report_page
 from okr_sync.commands.output_file import write_whole
 from okr_sync.commands.project_warehouse import opened
-from okr_sync.warehouse.reads import jsonable, to_jsonable
+from okr_sync.warehouse.json_rows import jsonable, to_jsonable
 
 
 def run_report(folder: Path, file: Path, as_json: bool) -> int:

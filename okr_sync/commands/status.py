@@ -1,6 +1,6 @@
 """okr-sync status: where the key results stand, as a table people like to look at or as JSON.
 
-Belongs here: the table. Does not belong here: reading the warehouse (warehouse.reads).
+Belongs here: the table. Does not belong here: reading the warehouse (warehouse.status).
 """
 
 import json
@@ -26,8 +26,9 @@ from okr_sync.numbers import show_number, show_percent
 from okr_sync.warehouse.check_results import RecordedCheck
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.goals import agreed_on, recorded_goals
+from okr_sync.warehouse.json_rows import jsonable, to_jsonable
 from okr_sync.warehouse.observations import AgreedGoal
-from okr_sync.warehouse.reads import StatusRow, jsonable, status, to_jsonable
+from okr_sync.warehouse.status import StatusRow, status
 from okr_sync.wording import status_in_words
 
 _COLOURS = {

@@ -28,8 +28,9 @@ from okr_sync.errors import OkrSyncError, UsageError
 from okr_sync.sync.observe import calendar_of
 from okr_sync.sync.renames import unknown_former_ids
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.reads import RunRow, find_run, status
+from okr_sync.warehouse.reads import RunRow, find_run
 from okr_sync.warehouse.runs import finish_run
+from okr_sync.warehouse.status import status
 from okr_sync.wording import counted
 
 

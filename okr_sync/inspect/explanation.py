@@ -32,16 +32,8 @@ from okr_sync.warehouse.goals import RecordedGoal, recorded_goals
 from okr_sync.warehouse.metric_values import published_measurements
 from okr_sync.warehouse.mirror import DatasetState, state_of
 from okr_sync.warehouse.overrides import OVERRIDE, Override, override_on, overrides_of
-from okr_sync.warehouse.reads import (
-    HistoryRow,
-    PullRow,
-    RunRow,
-    StatusRow,
-    find_run,
-    history,
-    pulls,
-    status,
-)
+from okr_sync.warehouse.reads import HistoryRow, PullRow, RunRow, find_run, history, pulls
+from okr_sync.warehouse.status import StatusRow, status
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from okr_sync.checks.results import CheckSeverity
 from okr_sync.definitions import build_definitions
 from okr_sync.warehouse.check_results import RecordedCheck, checks_now
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.reads import StatusRow, history, last_runs, pulls, status
+from okr_sync.warehouse.reads import history, last_runs, pulls
+from okr_sync.warehouse.status import StatusRow, status
 from okr_sync.warehouse.tables import check_result
 
 DAY = "2026-03-06"

@@ -12,7 +12,8 @@ from assets.resources import Clock, StepRetries
 from connectors.sandbox.serve import Sandbox
 from okr_sync.definitions import build_definitions
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.reads import last_runs, pulls, status
+from okr_sync.warehouse.reads import last_runs, pulls
+from okr_sync.warehouse.status import status
 
 DAY = "2026-03-06"
 

@@ -12,7 +12,7 @@ from assets.resources import Clock
 from connectors.sandbox.serve import Sandbox
 from okr_sync.definitions import build_definitions
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
-from okr_sync.warehouse.reads import StatusRow, status
+from okr_sync.warehouse.status import StatusRow, status
 
 
 def sync(

@@ -14,7 +14,8 @@ from assets.resources import Clock
 from connectors.sandbox.serve import Sandbox
 from okr_sync.definitions import build_definitions
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.reads import StatusRow, history, last_runs, pulls, status
+from okr_sync.warehouse.reads import history, last_runs, pulls
+from okr_sync.warehouse.status import StatusRow, status
 from okr_sync.warehouse.tables import metadata
 
 DAY = "2026-03-06"

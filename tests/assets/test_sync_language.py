@@ -15,16 +15,10 @@ from assets.keys import SYNC_JOB
 from assets.resources import Clock
 from okr_sync.definitions import build_definitions
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.json_rows import to_jsonable
 from okr_sync.warehouse.overrides import add_override, withdraw_override
-from okr_sync.warehouse.reads import (
-    HistoryRow,
-    StatusRow,
-    history,
-    last_runs,
-    pulls,
-    status,
-    to_jsonable,
-)
+from okr_sync.warehouse.reads import HistoryRow, history, last_runs, pulls
+from okr_sync.warehouse.status import StatusRow, status
 from okr_sync.warehouse.tables import measured_baseline, metric_value
 
 _SOURCES = """\

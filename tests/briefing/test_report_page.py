@@ -17,7 +17,7 @@ from okr_sync.briefing.facts import brief
 from okr_sync.briefing.page import report_page
 from okr_sync.cli import main
 from okr_sync.numbers import show_number
-from okr_sync.warehouse.reads import status
+from okr_sync.warehouse.status import status
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [

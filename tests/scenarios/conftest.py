@@ -31,7 +31,8 @@ from okr_sync.inspect.explanation import explain
 from okr_sync.metrics.needs import RecordsNeed
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 from okr_sync.warehouse.mirror import record_table
-from okr_sync.warehouse.reads import HistoryRow, StatusRow, history, status
+from okr_sync.warehouse.reads import HistoryRow, history
+from okr_sync.warehouse.status import StatusRow, status
 
 DAY = "2026-03-06"
 

@@ -27,7 +27,8 @@ from okr_sync.definitions import build_definitions
 from okr_sync.flags import flag_in_words
 from okr_sync.inspect.explanation import explain
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
-from okr_sync.warehouse.reads import HistoryRow, StatusRow, history, status
+from okr_sync.warehouse.reads import HistoryRow, history
+from okr_sync.warehouse.status import StatusRow, status
 
 DAY = "2026-03-04"
 SOON = datetime(2026, 3, 5, 15, tzinfo=UTC)

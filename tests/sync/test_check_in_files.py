@@ -25,7 +25,8 @@ from okr_sync.definitions import build_definitions
 from okr_sync.metrics.needs import CheckInsNeed
 from okr_sync.warehouse.check_ins import check_ins_of
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.reads import StatusRow, history, status
+from okr_sync.warehouse.reads import history
+from okr_sync.warehouse.status import StatusRow, status
 
 _PROJECT = """\
 version: 1

@@ -13,7 +13,7 @@ from okr_sync.commands.status import show_status
 from okr_sync.config.loader import load_project
 from okr_sync.inspect.explanation import explain
 from okr_sync.warehouse.goals import recorded_goals
-from okr_sync.warehouse.reads import status
+from okr_sync.warehouse.status import status
 
 
 def goals(desk: Any) -> list[tuple[int, str, str]]:

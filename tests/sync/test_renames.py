@@ -14,8 +14,9 @@ from okr_sync.warehouse.audit import violations
 from okr_sync.warehouse.baselines import MeasuredBaseline, freeze_baselines
 from okr_sync.warehouse.goals import recorded_goals
 from okr_sync.warehouse.overrides import add_override, overrides_of
-from okr_sync.warehouse.reads import history, status
+from okr_sync.warehouse.reads import history
 from okr_sync.warehouse.renames import earlier_ids
+from okr_sync.warehouse.status import status
 from okr_sync.warehouse.tables import (
     key_result,
     key_result_rename,

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from okr_sync.warehouse.reads import history, status
+from okr_sync.warehouse.reads import history
+from okr_sync.warehouse.status import status
 
 
 @pytest.fixture

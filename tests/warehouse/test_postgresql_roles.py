@@ -16,9 +16,10 @@ from okr_sync.warehouse.audit import violations
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 from okr_sync.warehouse.observations import KeyResultObservation, KeyResultRow
 from okr_sync.warehouse.publish import publish
-from okr_sync.warehouse.reads import history, status
+from okr_sync.warehouse.reads import history
 from okr_sync.warehouse.renames import Rename, apply_renames
 from okr_sync.warehouse.runs import finish_run, start_run
+from okr_sync.warehouse.status import status
 from okr_sync.warehouse.tables import metadata
 
 PAGE = Path(__file__).parents[2] / "docs" / "postgresql-roles.md"

@@ -17,9 +17,10 @@ from okr_sync.warehouse.observations import (
     ObjectiveRow,
 )
 from okr_sync.warehouse.publish import PublishOutcome
-from okr_sync.warehouse.reads import history, status
+from okr_sync.warehouse.reads import history
 from okr_sync.warehouse.renames import Rename, apply_renames
 from okr_sync.warehouse.runs import start_run
+from okr_sync.warehouse.status import status
 from okr_sync.warehouse.tables import key_result, objective
 
 Observe = Callable[..., KeyResultObservation]

@@ -14,7 +14,8 @@ from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.definition_history import definition_periods
 from okr_sync.warehouse.observations import KeyResultObservation
 from okr_sync.warehouse.publish import PublishOutcome
-from okr_sync.warehouse.reads import history, status
+from okr_sync.warehouse.reads import history
+from okr_sync.warehouse.status import status
 
 Observe = Callable[..., KeyResultObservation]
 Send = Callable[..., PublishOutcome]

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.observations import KeyResultObservation
 from okr_sync.warehouse.publish import PublishOutcome
-from okr_sync.warehouse.reads import history, last_runs, status
+from okr_sync.warehouse.reads import history, last_runs
+from okr_sync.warehouse.status import status
 from okr_sync.warehouse.tables import lease
 
 Observe = Callable[..., KeyResultObservation]

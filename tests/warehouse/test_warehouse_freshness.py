@@ -14,7 +14,8 @@ from okr_sync.warehouse.observations import (
     KeyResultRow,
 )
 from okr_sync.warehouse.publish import PublishOutcome
-from okr_sync.warehouse.reads import history, last_runs, status
+from okr_sync.warehouse.reads import history, last_runs
+from okr_sync.warehouse.status import status
 
 Observe = Callable[..., KeyResultObservation]
 Send = Callable[..., PublishOutcome]

@@ -14,8 +14,9 @@ from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.lease import beating, database_now, renew, resume
 from okr_sync.warehouse.observations import KeyResultFailure, KeyResultObservation, KeyResultRow
 from okr_sync.warehouse.publish import PublishOutcome
-from okr_sync.warehouse.reads import find_run, history, status
+from okr_sync.warehouse.reads import find_run, history
 from okr_sync.warehouse.runs import finish_run, mark_dead_runs, start_run
+from okr_sync.warehouse.status import status
 from okr_sync.warehouse.tables import confirmation, lease
 
 Observe = Callable[..., KeyResultObservation]

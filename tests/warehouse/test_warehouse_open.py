@@ -28,8 +28,9 @@ from okr_sync.warehouse.address import default_url
 from okr_sync.warehouse.audit import violations
 from okr_sync.warehouse.connect import HEAD, VERSION_TABLE, Warehouse, open_warehouse
 from okr_sync.warehouse.migrate import is_known
-from okr_sync.warehouse.reads import history, status
+from okr_sync.warehouse.reads import history
 from okr_sync.warehouse.renames import Rename, apply_renames
+from okr_sync.warehouse.status import status
 from okr_sync.warehouse.tables import key_result, metadata
 
 CANARY = "s3cr3t-canary"
@@ -89,9 +90,9 @@ def test_a_warehouse_that_is_up_to_date_opens_without_alembic(warehouse_url: str
 
 
 def test_reading_imports_no_migrations_and_no_binding_language() -> None:
-    """Reading commands start fast: okr_sync.warehouse.reads needs SQLAlchemy only."""
+    """Reading commands start fast: okr_sync.warehouse.status and reads need SQLAlchemy only."""
     code = (
-        "import sys; import okr_sync.warehouse.reads;"
+        "import sys; import okr_sync.warehouse.reads, okr_sync.warehouse.status;"
         "sys.exit(' '.join({'alembic', 'pydantic', 'psycopg', 'dagster'} & set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

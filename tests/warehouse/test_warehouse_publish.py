@@ -20,7 +20,8 @@ from okr_sync.warehouse.observations import (
     ObjectiveRow,
 )
 from okr_sync.warehouse.publish import Change, PublishOutcome, publish
-from okr_sync.warehouse.reads import history, status
+from okr_sync.warehouse.reads import history
+from okr_sync.warehouse.status import status
 from okr_sync.warehouse.tables import key_result_current
 
 Observe = Callable[..., KeyResultObservation]

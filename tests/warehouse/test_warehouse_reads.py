@@ -8,14 +8,16 @@ from decimal import Decimal
 from sqlalchemy import update
 
 from okr_sync.warehouse.connect import Warehouse
+from okr_sync.warehouse.json_rows import to_jsonable
 from okr_sync.warehouse.observations import (
     KeyResultFailure,
     KeyResultObservation,
     KeyResultRow,
 )
 from okr_sync.warehouse.publish import PublishOutcome
-from okr_sync.warehouse.reads import history, last_runs, pulls, status, to_jsonable
+from okr_sync.warehouse.reads import history, last_runs, pulls
 from okr_sync.warehouse.runs import PullRecord, record_pull
+from okr_sync.warehouse.status import status
 from okr_sync.warehouse.tables import key_result, key_result_current
 
 Observe = Callable[..., KeyResultObservation]
