@@ -9,6 +9,7 @@ others: they are materialized all the same, and nothing hides in green.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 
 import dagster as dg
 
@@ -32,7 +33,8 @@ from assets.metadata import (
 )
 from okr_sync.checks.results import CheckResult, Subject
 from okr_sync.config.bundle import Bundle
-from okr_sync.config.models import Goal, GoalKind, KeyResult
+from okr_sync.config.models import Goal, KeyResult
+from okr_sync.inspect.words import goal_in_words
 from okr_sync.metrics.spans import is_closed
 from okr_sync.numbers import show_number
 from okr_sync.sync.observe import calendar_of, longest_pause
@@ -141,16 +143,7 @@ def _described(bundle: Bundle, key_result: KeyResult) -> str:
 
 
 def _goal(goal: Goal, unit: str | None) -> str:
-    """A goal in words, as the status table shows it."""
-    if goal.kind is GoalKind.FROM_TO:
-        baseline = "measured" if goal.measured_baseline else show_number(goal.baseline, unit)
-        if goal.relative_target is not None:
-            return f"{baseline} → {goal.relative_target:+.0%}"
-        return f"{baseline} → {show_number(goal.target, unit)}"
-    if goal.kind is GoalKind.BETWEEN:
-        return f"{show_number(goal.low, unit)} … {show_number(goal.high, unit)}"
-    sign = "≥" if goal.kind is GoalKind.AT_LEAST else "≤"
-    return f"{sign} {show_number(goal.target, unit)}"
+    return goal_in_words(goal, partial(show_number, unit=unit))
 
 
 def _freshness(bundle: Bundle, key_result: KeyResult) -> dg.FreshnessPolicy | None:

@@ -69,7 +69,7 @@ class _Scale:
     def __init__(self, standing: Standing, known: Sequence[Point]) -> None:
         row = standing.row
         numbers = [point.value for point in known]
-        numbers += [row.baseline, row.target, standing.low]
+        numbers += [row.baseline, row.target, row.low]
         numbers += [point.target for point in known]
         shown = [number for number in numbers if number is not None]
         low, high = min(shown), max(shown)
@@ -124,8 +124,8 @@ def _targets(scale: _Scale, standing: Standing) -> list[str]:
                 f"{scale.x(after[0])},{scale.y(target)}",
             ]
         lines.append(" ".join(corners))
-    if row.goal_kind == "between" and standing.low is not None:
-        y = scale.y(standing.low)
+    if row.goal_kind == "between" and row.low is not None:
+        y = scale.y(row.low)
         lines.append(f"{scale.x(row.cycle_start)},{y} {scale.x(last)},{y}")
     return lines
 

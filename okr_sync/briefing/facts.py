@@ -6,9 +6,10 @@ digest).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import groupby, pairwise
 from zoneinfo import ZoneInfo
 
@@ -18,10 +19,7 @@ from okr_sync.briefing.decisions import decisions_of, why_not_fresh
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.models import KeyResult
 from okr_sync.flags import Weight, flag_in_words, share_in_words, weighing
-from okr_sync.inspect.words import goal_in_words
 from okr_sync.numbers import show_number
-from okr_sync.progress import resolve_goal
-from okr_sync.sync.goals import Terms, terms_of, terms_recorded
 from okr_sync.warehouse.check_ins import CheckIn, check_in_on, check_ins_of
 from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.connect import Warehouse
@@ -29,6 +27,7 @@ from okr_sync.warehouse.goals import RecordedGoal, agreed_on, recorded_goals
 from okr_sync.warehouse.overrides import OVERRIDE, override_on, overrides_of
 from okr_sync.warehouse.status import StatusRow, status
 from okr_sync.warehouse.tables import key_result_history, objective
+from okr_sync.wording import ends_in_words
 
 LOOKED_BACK = timedelta(days=7)
 """Over which time the report and the digest say what moved."""
@@ -87,7 +86,6 @@ class Standing:
 
     row: StatusRow
     goal: str
-    low: Decimal | None
     paced: bool
     points: tuple[Point, ...]
     events: tuple[Event, ...]
@@ -220,11 +218,8 @@ def _standing(
     today: date,
     zone: ZoneInfo,
 ) -> Standing:
-    terms = None if key_result is None else terms_of(key_result)
     agreed = agreed_on(goals, row.cycle_start, row.as_of or today)
-    if agreed is not None:
-        terms = terms_recorded(agreed)
-        row = _judged(row, terms, points)
+    show = partial(show_number, unit=row.unit)
     said = None
     if row.as_of is not None and row.value is not None and "override" not in row.quality:
         said = check_in_on(check_ins, row.as_of, row.cycle_start)
@@ -233,9 +228,8 @@ def _standing(
     move = _move(row, points, today)
     return Standing(
         row=row,
-        goal=_goal(row, terms),
-        low=None if terms is None else terms.goal.low,
-        paced=terms is None or terms.pace != "none",
+        goal=ends_in_words(row.goal_kind, row.baseline, row.target, row.low, show),
+        paced=agreed is None or agreed.pace != "none",
         points=tuple(points),
         events=tuple(
             sorted(
@@ -260,32 +254,6 @@ def _standing(
 def _in_words(flags: Iterable[str]) -> tuple[str, ...]:
     """Flags as sentences, without the marks that documentation puts around names."""
     return tuple(flag_in_words(flag).replace("`", "") for flag in flags)
-
-
-def _judged(row: StatusRow, terms: Terms, points: Sequence[Point]) -> StatusRow:
-    """The row with the goal of the number's day, which another one may have followed by now."""
-    baseline = row.baseline
-    for point in points:
-        if point.as_of == row.as_of and point.baseline is not None:
-            baseline = point.baseline
-    goal = resolve_goal(terms.goal, baseline)
-    return replace(
-        row,
-        goal_kind=goal.kind.value,
-        commitment=terms.commitment,
-        baseline=goal.baseline,
-        target=goal.target,
-    )
-
-
-def _goal(row: StatusRow, terms: Terms | None) -> str:
-    def show(number: Decimal | None) -> str:
-        return show_number(number, row.unit)
-
-    if row.goal_kind == "from_to" or terms is None:
-        signs = {"from_to": f"{show(row.baseline)} → ", "at_least": "≥ ", "at_most": "≤ "}
-        return f"{signs.get(row.goal_kind, '')}{show(row.target)}"
-    return goal_in_words(terms.goal, show)
 
 
 def _points(connection: Connection, rows: Sequence[StatusRow]) -> dict[str, tuple[Point, ...]]:

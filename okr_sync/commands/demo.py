@@ -43,7 +43,7 @@ def run_demo(folder: Path) -> int:
         click.echo()
         now = datetime.now(UTC)
         rows = status(warehouse, now=now)
-        show_status(output(), rows, warehouse, quarantined_without(rows, outline_of(bundle)), now)
+        show_status(output(), rows, warehouse, quarantined_without(rows, outline_of(bundle)))
     click.echo()
     run_report(project, folder / "report.html", as_json=False)
     click.echo(_where_next(folder, LAST_DAY))

@@ -229,7 +229,7 @@ def _print_parts(console: Console, parts: Sequence[Change] | None) -> None:
         console.print("  what differs can't be read any more")
         return
     for part in parts:
-        text = f"  {part.part}: {part.before or 'nothing'} → {part.after or 'nothing'}"
+        text = f"  {part.part}: {part.after or 'nothing'} (was {part.before or 'nothing'})"
         console.print(text, markup=False)
 
 

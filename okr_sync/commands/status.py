@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,9 @@ from okr_sync.config.outline import Outline
 from okr_sync.numbers import show_number, show_percent
 from okr_sync.warehouse.check_results import RecordedCheck
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.goals import agreed_on, recorded_goals
 from okr_sync.warehouse.json_rows import jsonable, to_jsonable
-from okr_sync.warehouse.observations import AgreedGoal
 from okr_sync.warehouse.status import StatusRow, status
-from okr_sync.wording import status_in_words
+from okr_sync.wording import ends_in_words, status_in_words
 
 _COLOURS = {
     "exceeding": "bold green",
@@ -80,7 +79,7 @@ def run_status(
         elif as_known_on is not None and not rows:
             click.echo(f"Nothing was known yet at the end of {as_known_on}.")
         else:
-            show_status(output(), rows, warehouse, unpublished, known_at or now)
+            show_status(output(), rows, warehouse, unpublished)
             if known_at is None:
                 show_failing_checks(output(), rows, warehouse, outline)
     return 1 if unpublished or any(row.error for row in rows) else 0
@@ -99,14 +98,12 @@ def show_status(
     rows: Sequence[StatusRow],
     warehouse: Warehouse,
     unpublished: Mapping[str, str],
-    known_at: datetime,
 ) -> None:
-    """Print the status table, then what went wrong, one line each. Goals are those known by `known_at`."""
+    """Print the status table, then what went wrong, one line each."""
     if not rows:
         console.print("No key result has been measured yet. Run `okr-sync sync`.")
     else:
-        goals = _goals(warehouse, rows, known_at)
-        console.print(_table(rows, goals, is_narrow(console)))
+        console.print(_table(rows, is_narrow(console)))
     for row in rows:
         if row.error:
             console.print(Text(f"{row.key_result_id}: {row.error}", style="red"))
@@ -143,22 +140,7 @@ def check_object(one: RecordedCheck) -> dict[str, Any]:
     }
 
 
-def _goals(
-    warehouse: Warehouse, rows: Sequence[StatusRow], known_at: datetime
-) -> dict[str, AgreedGoal]:
-    """The recorded goals that the numbers are judged by, as they were agreed, by id."""
-    with warehouse.read() as connection:
-        recorded = recorded_goals(connection, [row.key_result_id for row in rows])
-    found = {}
-    for row in rows:
-        own = [one for one in recorded.get(row.key_result_id, ()) if one.recorded_at <= known_at]
-        agreed = agreed_on(own, row.cycle_start, row.as_of or known_at.date())
-        if agreed is not None:
-            found[row.key_result_id] = agreed
-    return found
-
-
-def _table(rows: Sequence[StatusRow], goals: Mapping[str, AgreedGoal], narrow: bool) -> Table:
+def _table(rows: Sequence[StatusRow], narrow: bool) -> Table:
     """The table, ids beside titles; a narrow one has day and notes below the title, and no bars."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Key result", overflow="fold", min_width=20)
@@ -170,6 +152,7 @@ def _table(rows: Sequence[StatusRow], goals: Mapping[str, AgreedGoal], narrow: b
         table.add_column("Notes", overflow="fold")
     heading = None
     for row in rows:
+        show = partial(show_number, unit=row.unit)
         if (row.team, row.cycle) != heading:
             heading = (row.team, row.cycle)
             table.add_row(Text(f"{row.team} · {row.cycle}", style="bold"))
@@ -180,28 +163,13 @@ def _table(rows: Sequence[StatusRow], goals: Mapping[str, AgreedGoal], narrow: b
             title.append(f"\n{', '.join(filter(None, beside))}", style="dim")
         table.add_row(
             Padding(title, (0, 0, 0, 2)),
-            show_number(row.value, row.unit),
-            _goal(row, goals.get(row.key_result_id)),
+            show(row.value),
+            ends_in_words(row.goal_kind, row.baseline, row.target, row.low, show),
             _progress(row, with_bar=not narrow),
             Text(status_in_words(row.status), style=_COLOURS.get(row.status, "")),
             *([] if narrow else beside),
         )
     return table
-
-
-def _goal(row: StatusRow, agreed: AgreedGoal | None) -> str:
-    """The goal that the number is judged by: as it was agreed, and where that is measured the row's."""
-    kind, baseline, target, low = row.goal_kind, row.baseline, row.target, None
-    if agreed is not None:
-        kind, low = agreed.goal_kind, agreed.low
-        baseline = row.baseline if agreed.baseline is None else agreed.baseline
-        target = row.target if agreed.target is None else agreed.target
-    end = show_number(target, row.unit)
-    if kind == "from_to":
-        return f"{show_number(baseline, row.unit)} → {end}"
-    if kind == "between":
-        return f"{show_number(low, row.unit)} … {end}"
-    return f"{'≥' if kind == 'at_least' else '≤'} {end}"
 
 
 def _progress(row: StatusRow, *, with_bar: bool) -> Text:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
-from okr_sync.config.models import Aggregation, Goal, GoalKind, Over, OverKind
+from okr_sync.config.models import Aggregation, Goal, Over, OverKind
 from okr_sync.config.where import AnyOf, Condition, Operator, Scalar, Where
 from okr_sync.warehouse.causes import Cause
+from okr_sync.wording import ends_in_words
 
 Show = Callable[[Decimal | None], str]
 """How a number of the key result is shown with its unit."""
@@ -101,18 +102,9 @@ def over_in_words(over: Over) -> str:
 
 
 def goal_in_words(goal: Goal, show: Show) -> str:
-    """What is to be reached, such as `from 18% to 27%` or `at least 200`."""
-    if goal.kind is GoalKind.AT_LEAST:
-        return f"at least {show(goal.low)}"
-    if goal.kind is GoalKind.AT_MOST:
-        return f"at most {show(goal.high)}"
-    if goal.kind is GoalKind.BETWEEN:
-        return f"between {show(goal.low)} and {show(goal.high)}"
-    baseline = "the measured baseline" if goal.measured_baseline else show(goal.baseline)
-    if goal.relative_target is not None:
-        points = decimal_in_words(goal.relative_target * 100)
-        return f"from {baseline} by {points if points.startswith('-') else f'+{points}'}%"
-    return f"from {baseline} to {show(goal.target)}"
+    """What is to be reached, such as `18% → 27%` or `≥ 200`."""
+    share = goal.relative_target
+    return ends_in_words(goal.kind, goal.baseline, goal.target, goal.low, show, share)
 
 
 def cause_in_words(cause: str | None) -> str:

@@ -84,7 +84,7 @@ def test_a_number_of_an_older_definition_is_explained_by_that_definition(
     synced_company.write("okrs/sales.yaml", okrs.replace("{from: 0, to: 10}", "{from: 0, to: 4}"))
     found = json.loads(okr_sync("explain", "leads", "--json").output)
     assert found["definition"]["is_current"] is False
-    assert found["definition"]["parts"]["goal"] == "from 0 to 10"
+    assert found["definition"]["parts"]["goal"] == "0 → 10"
     assert "changed since" in okr_sync("explain", "leads").output
 
 

@@ -98,10 +98,10 @@ def test_a_changed_definition_is_seen_beside_the_published_one(
     ]
     assert found["changed"] == [
         {"part": "where", "published": None, "draft": "hs_analytics_source is PAID_SEARCH"},
-        {"part": "goal", "published": "from 0 to 10", "draft": "from 0 to 4"},
+        {"part": "goal", "published": "0 → 10", "draft": "0 → 4"},
     ]
     table = okr_sync("preview", "leads", "--diff")
-    assert "goal: from 0 to 10 → from 0 to 4" in table.output
+    assert "goal: 0 → 4 (was 0 → 10)" in table.output
     assert "severely lagging" in table.output
 
 

@@ -42,7 +42,7 @@ def test_where_the_curve_passes_to_another_definition(changed: Any) -> None:
     where = ("where", None, "hs_analytics_source is PAID_SEARCH")
     assert told == [
         ("03-03", [("where", where[2], None)]),
-        ("03-04", [("goal", "from 0 to 10", "from 0 to 20")]),
+        ("03-04", [("goal", "0 → 10", "0 → 20")]),
         ("03-12", [where]),
     ]
     assert found[1].used_at == datetime(2026, 3, 4, 20, tzinfo=UTC)
@@ -71,4 +71,4 @@ def test_a_preview_beside_what_is_published_shows_them(
     assert run_preview(changed.folder, "leads", None, as_diff=True, pull=False, as_json=False) == 0
     shown = capsys.readouterr().out
     assert "Published by another definition from 2026-03-04 on:" in shown
-    assert "goal: from 0 to 10 → from 0 to 20" in shown
+    assert "goal: 0 → 20 (was 0 → 10)" in shown

@@ -154,11 +154,12 @@ def test_what_was_known_when(
 def test_status_rows_as_json(
     warehouse: Warehouse, observe: Observe, send: Send, noon: datetime
 ) -> None:
-    """Every column of key_result and key_result_current: numbers, ISO days, times with Z, lists."""
+    """Every column of key_result and key_result_current, and `low`: numbers, ISO days, times with Z, lists."""
     send(observe(LEADS, "2026-10-05", "0.1234567890123456789", numerator="3"))
     (row,) = status(warehouse, now=noon)
     found = json.loads(json.dumps(to_jsonable(row)))
-    assert set(found) == {column.name for column in (*key_result.c, *key_result_current.c)}
+    columns = {column.name for column in (*key_result.c, *key_result_current.c)}
+    assert set(found) == {*columns, "low"}
     assert (found["value"], found["numerator"], found["denominator"]) == (
         0.1234567890123456789,
         3.0,
