@@ -31,7 +31,11 @@ def ends_in_words(
     A baseline that has not been measured yet is `measured`, and a target that hangs on it the `share`
     (0.25 is `+25%`).
     """
-    end = f"{(share * 100).normalize():+,f}%" if target is None and share is not None else show(target)
+    end = (
+        f"{(share * 100).normalize():+,f}%"
+        if target is None and share is not None
+        else show(target)
+    )
     if kind == "from_to":
         return f"{'measured' if baseline is None else show(baseline)} → {end}"
     if kind == "between":

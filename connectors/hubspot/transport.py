@@ -10,8 +10,8 @@ with it); a 200 with HTML becomes an empty model, so the typed layer is not used
 """
 
 import hashlib
-import time
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
