@@ -93,7 +93,7 @@ def test_an_answer_that_trickles_ends_wherever_it_does(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=serve, daemon=True).start()
         environ = {
-            "HUBSPOT_ACCESS_TOKEN": "t",
+            "HUBSPOT_ACCESS_TOKEN": "pat-na1-odd",
             "OKR_SYNC_HUBSPOT_ENDPOINT": f"http://127.0.0.1:{listener.getsockname()[1]}",
         }
         settings = replace(hs_quick, answer_seconds=0.5)
@@ -110,7 +110,7 @@ def test_an_answer_that_trickles_ends_wherever_it_does(
         stopping.set()
         puller.join()
         connector.close()
-    assert "did not answer within" in (ended[0].error or "")
+    assert "did not answer within 0.5 s" in (ended[0].error or "")
 
 
 # --- waits and limits -------------------------------------------------------------------------------
