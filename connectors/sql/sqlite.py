@@ -53,13 +53,17 @@ class SqliteReading:
         """Run one query; see Reading."""
         self._deadline = time.monotonic() + self._source.timeout.total_seconds()
         self._driver.set_authorizer(_authorize)
+        cursor = self._driver.cursor()
         try:
             binds = {name: day.isoformat() for name, day in days.items()}
-            cursor = self._driver.execute(statement, binds)
+            cursor.execute(statement, binds)
             yield Rows([column[0] for column in cursor.description or ()], cursor)
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise self._refused(error) from error
         finally:
+            # Rows that nobody has read to their end would keep the file locked for its owner, also
+            # after the connection is closed.
+            cursor.close()
             self._deadline = float("inf")
             self._driver.set_authorizer(None)
 

@@ -1,5 +1,6 @@
 """Databases as sources: tables and statements of real SQLite files and a real PostgreSQL."""
 
+import gc
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -416,6 +417,23 @@ def test_addresses_that_can_not_be_used(sqlite_warehouse: Warehouse, url: str, p
     assert part in (result.error or "")
     assert "hunter2" not in (result.error or "") and "ter2" not in (result.error or "")
     assert not result.is_complete
+
+
+def test_a_read_that_breaks_off_leaves_no_lock(tmp_path: Path, sqlite_warehouse: Warehouse) -> None:
+    """The owner of a SQLite file can go on writing, however a read of it has ended."""
+    people = People("sqlite", f"sqlite:///{tmp_path / 'people.sqlite'}")
+    people.run(_STAFF.format(true=1, false=0), "INSERT INTO twins VALUES (CAST(x'ff41' AS TEXT))")
+    gc.disable()  # as it is when a cycle of frames and errors has just come about
+    try:
+        result = people.connector().pull(_need("colour", dataset="twins"), sqlite_warehouse, _NOW)
+        assert "Could not decode to UTF-8" in (result.error or "")
+        people.run("INSERT INTO twins VALUES ('green')")
+        text = "SELECT id AS value FROM staff"
+        _, refusals = _query(people, sqlite_warehouse, text)
+        assert "more than one row" in refusals[text]
+        people.run("INSERT INTO twins VALUES ('grey')")
+    finally:
+        gc.enable()
 
 
 def test_a_file_that_is_no_database(tmp_path: Path, sqlite_warehouse: Warehouse) -> None:
