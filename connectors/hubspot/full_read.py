@@ -8,7 +8,7 @@ when a full read is due and what follows from it (pull), stages and their checkp
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, Table
@@ -75,6 +75,7 @@ class FullRead:
         account: str,
         earlier: Earlier | None,
         present: Callable[[], datetime],
+        ahead: Callable[[], timedelta],
         monotonic: Callable[[], float],
     ) -> None:
         self._reader = reader
@@ -85,6 +86,7 @@ class FullRead:
         self._account = account
         self._earlier = earlier
         self._present = present
+        self._ahead = ahead
         self._monotonic = monotonic
         self._next_count = _COUNTED_FROM
 
@@ -217,7 +219,7 @@ class FullRead:
             held, expected = holding.count, self._reader.total()
             reconciler = Reconciler(self._reader, holding)
             # What was made shortly before may not have been counted then.
-            is_still = expected == before and not holding.made_since(stage.started_at - INDEX_LAG)
+            is_still = expected == before and not holding.made_since(self._since(stage))
             try:
                 expected = reconciler.settle_listed(
                     expected, high, is_known=is_known, is_still=is_still
@@ -230,17 +232,22 @@ class FullRead:
                 return high, held, expected, True
         return high, held, expected, False
 
+    def _since(self, stage: Stage) -> datetime:
+        """From when on what has changed may not be in the list, by HubSpot's clock."""
+        return stage.started_at - self._ahead() - INDEX_LAG
+
     def _changes(self, stage: Stage, high: datetime) -> tuple[list[Row], bool]:
         """What has changed since the list began, or since an earlier read if that can be told, and
         whether it could.
 
         With it each record that there was before this read is known by its id.
         """
+        began_at = self._since(stage)
         if self._earlier is not None:
-            since = min(stage.started_at, self._earlier.read_to_at) - INDEX_LAG
+            since = min(began_at, self._earlier.read_to_at - INDEX_LAG)
             with suppress(TooManyChangesError):
                 return self._reader.changes(since, high, MOST_CHANGES).rows, True
-        return self._reader.changes(stage.started_at - INDEX_LAG, high).rows, False
+        return self._reader.changes(began_at, high).rows, False
 
     def _add_changes(self, stage: Stage, rows: list[Row]) -> None:
         holding = Held(self._warehouse, stage.table)

@@ -68,8 +68,8 @@ class FullReadDue:
 
     def _day_has_room(self) -> bool:
         with self._warehouse.read() as connection:
-            since = self._now - _ASKED_AGAIN
-            if recall(connection, self._source, self._dataset, _SHORT_DAY, since) is not None:
+            dataset = (self._source, self._dataset)
+            if recall(connection, *dataset, _SHORT_DAY, self._now, _ASKED_AGAIN) is not None:
                 return False
         if "daily" not in self._transport.quota:
             # Nothing was asked yet but what is remembered, and searches have no rate headers.

@@ -8,7 +8,7 @@ repair of drift (reconcile), reading everything (full_read), tables (okr_sync.wa
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -53,8 +53,8 @@ from okr_sync.warehouse.mirror import (
 from okr_sync.warehouse.mirror_writes import commit_changes, commit_full_read
 from okr_sync.warehouse.source_memory import recall, remember
 
+_LITTLE: Final = timedelta(minutes=1)
 _LOOKS: Final = "looks"
-_EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class DatasetPull:
                 name: associations_filled_at(connection, source, dataset, name)
                 for name in self._to_objects
             }
-            looks = recall(connection, source, dataset, _LOOKS, _EVER)
+            looks = recall(connection, source, dataset, _LOOKS, now, timedelta.max)
             self._looks = Looks(**looks) if looks else Looks()
 
     def run(self, progress: Progress) -> PullReport:
@@ -157,7 +157,8 @@ class DatasetPull:
             return self._full_read(progress)
 
     def _full_read_is_due(self, known: DatasetState, cursor_at: datetime) -> bool:
-        if known.account != self._account.portal_id:
+        if (known.account, known.currency) != (self._account.portal_id, self._account.currency):
+            # In another home currency each home amount is another, and no modified date says so.
             return True
         filled: list[datetime | None] = [known.complete_at, *self._filled.values()]
         for name, kind in self._types.items():
@@ -216,7 +217,8 @@ class DatasetPull:
         touched = set(held.rows)
         ties = self._ties_of(touched)
         # A worker whose clock was set back must not move the cursor back with it.
-        state = self._state(max(high, cursor_at))
+        reached_at = max(high - self._ahead(), cursor_at)
+        state = self._state(reached_at)
         with self._warehouse.write() as connection:
             count = commit_changes(
                 connection,
@@ -235,7 +237,7 @@ class DatasetPull:
                 )
             forget_associations(connection, self._source, self._dataset, self._to_objects)
             self._remember_looks(connection)
-        return PullReport(count, expected, cursor_at, max(high, cursor_at))
+        return PullReport(count, expected, cursor_at, reached_at)
 
     def _remember_looks(self, connection: Connection) -> None:
         remember(connection, self._source, self._dataset, _LOOKS, vars(self._looks), self._now)
@@ -253,9 +255,10 @@ class DatasetPull:
             self._source,
             self._dataset,
             self._types,
-            self._account.portal_id,
+            f"{self._account.portal_id} {self._account.currency}",
             self._earlier(),
             self._present,
+            self._ahead,
             self._clock.monotonic,
         )
         read = full_read.run(progress)
@@ -289,6 +292,7 @@ class DatasetPull:
             with self._warehouse.read() as connection:
                 ids = set(connection.scalars(select(read.stage.table.c.id)))
             ties = self._ties_of(ids)
+        reached_at = read.high - self._ahead()
         with self._warehouse.write() as connection:
             held = commit_full_read(
                 connection,
@@ -297,7 +301,7 @@ class DatasetPull:
                 stage=read.stage.table,
                 fields=fields,
                 known=self._known,
-                state=self._state(read.high),
+                state=self._state(reached_at),
             )
             self._check(held, read.expected)
             for name, mine in ties.items():
@@ -308,7 +312,7 @@ class DatasetPull:
             forget_stage(connection, read.stage)
             self._looks.all_wrong = False
             self._remember_looks(connection)
-        return PullReport(held, read.expected, None, read.high)
+        return PullReport(held, read.expected, None, reached_at)
 
     # --- both ---
 
@@ -319,6 +323,13 @@ class DatasetPull:
     def _present(self) -> datetime:
         """The present instant by the clock that the pull was given."""
         return self._now + timedelta(seconds=self._clock.monotonic() - self._began)
+
+    def _ahead(self) -> timedelta:
+        """How far that is ahead of HubSpot's clock, which modified dates go by. A cursor that was ahead
+        would pass over changes to come; what is less than a minute is within the windows' overlap."""
+        there = self._transport.server_at
+        ahead = timedelta(0) if there is None else self._present() - there
+        return ahead if ahead > _LITTLE else timedelta(0)
 
     def _state(self, cursor_at: datetime) -> DatasetState:
         return DatasetState(

@@ -39,7 +39,7 @@ def account_of(
 ) -> AccountDetails:
     """The account's details, asked for if nobody has with this token in the last hours."""
     with warehouse.read() as connection:
-        noted = recall(connection, source, _WHOLE_SOURCE, _ACCOUNT, now - LIVES)
+        noted = recall(connection, source, _WHOLE_SOURCE, _ACCOUNT, now, LIVES)
     if noted is not None and noted["token"] == transport.fingerprint:
         return AccountDetails(**noted["details"])
     details = read_account(transport, paths)
@@ -63,7 +63,7 @@ def schema_of(
     HubSpot is asked `anew` on request, and always while a bound property does not exist.
     """
     with warehouse.read() as connection:
-        noted = recall(connection, need.source, need.dataset, _DEFINITIONS, now - LIVES)
+        noted = recall(connection, need.source, need.dataset, _DEFINITIONS, now, LIVES)
     if not anew and noted is not None and noted["token"] == transport.fingerprint:
         defined: Definitions = noted["defined"]
         if need.fields <= defined.keys():

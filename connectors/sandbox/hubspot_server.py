@@ -6,6 +6,8 @@ a fault does (hubspot_faults).
 """
 
 from dataclasses import replace
+from datetime import UTC
+from email.utils import format_datetime
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
@@ -98,7 +100,11 @@ class HubSpotSandbox:
     def answer(self, request: Request) -> Response:
         """Judge a request in HubSpot's order and have the endpoint answer it."""
         place = self._routes.place(request)
-        headers = {"X-HubSpot-Correlation-Id": str(uuid4())}
+        now = self.account.clock().astimezone(UTC)
+        headers = {
+            "X-HubSpot-Correlation-Id": str(uuid4()),
+            "Date": format_datetime(now, usegmt=True),
+        }
         response = self._faulty.refusal(place.kind, place.object_type, place.scopes)
         if response is None:
             try:

@@ -5,7 +5,7 @@ dataset has been read (mirror) or a read that is going on (checkpoints).
 """
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,16 +16,21 @@ from okr_sync.warehouse.upsert import upsert
 
 
 def recall(
-    connection: Connection, source: str, dataset: str, name: str, since: datetime
+    connection: Connection, source: str, dataset: str, name: str, now: datetime, lives: timedelta
 ) -> Any | None:
-    """A note that was made at `since` or later; None if there is none."""
+    """A note that is not older than `lives`; None if there is none.
+
+    Nor may it be that much younger than `now`: a clock that was far ahead would be believed for ever.
+    """
     table = source_memory.c
     found = connection.execute(
         sa.select(table.body, table.noted_at).where(
             table.source == source, table.dataset == dataset, table.name == name
         )
     ).one_or_none()
-    return None if found is None or found.noted_at < since else json.loads(found.body)
+    if found is None or abs(found.noted_at - now) > lives:
+        return None
+    return json.loads(found.body)
 
 
 def remember(
