@@ -9,8 +9,11 @@ queries (https://www.postgresql.org/docs/current/sql-declare.html), and its rows
 read. The session's time zone is UTC, so that `ts >= :window_start` doesn't hang on a server's setting.
 """
 
+import os
+import socket
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import Any, Final
 
@@ -26,6 +29,9 @@ from okr_sync.errors import SourceError, TransientSourceError
 
 _CONNECT_SECONDS: Final = 10
 _ROWS_A_FETCH: Final = 2_000
+_GRACE_SECONDS: Final = 10.0
+"""How long after the server's own time-out an answer is waited for: a server, or a way to it, that is
+stuck says nothing at all."""
 _SETTINGS: Final = sa.text(
     "SELECT set_config('statement_timeout', :milliseconds, true), "
     "set_config('timezone', 'UTC', true), current_setting('transaction_read_only')"
@@ -47,15 +53,17 @@ class PostgresqlReading:
         """Run one query; see Reading."""
         text, names = numbered(statement)
         driver: psycopg.Connection[Any] = _driver(self.connection)
+        seconds = self._source.timeout.total_seconds() + _GRACE_SECONDS
         try:
             # A refused statement ends its savepoint, and the transaction goes on.
             with (
                 driver.transaction(),
                 psycopg.RawServerCursor(driver, "okr_sync") as cursor,
             ):
-                cursor.itersize = _ROWS_A_FETCH
-                cursor.execute(text.encode(), [days[name] for name in names])
-                yield Rows([column.name for column in cursor.description or ()], _rows(cursor))
+                with _answering(driver, seconds):
+                    cursor.execute(text.encode(), [days[name] for name in names])
+                columns = [column.name for column in cursor.description or ()]
+                yield Rows(columns, _rows(driver, cursor, seconds))
         except psycopg.errors.QueryCanceled as error:
             raise StatementError(
                 f"it took longer than {self._source.timeout.total_seconds():g} s, the source's "
@@ -106,8 +114,31 @@ def _driver(connection: sa.Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def _rows(cursor: psycopg.RawServerCursor[Any]) -> Iterator[Sequence[Any]]:
-    yield from cursor
+def _rows(
+    driver: psycopg.Connection[Any], cursor: psycopg.RawServerCursor[Any], seconds: float
+) -> Iterator[Sequence[Any]]:
+    rows: list[Sequence[Any]] | None = None
+    while rows is None or len(rows) == _ROWS_A_FETCH:
+        with _answering(driver, seconds):
+            rows = cursor.fetchmany(_ROWS_A_FETCH)
+        yield from rows
+
+
+@contextmanager
+def _answering(driver: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
+    """End the connection when the server takes longer to answer what is done in the block."""
+    timer = threading.Timer(seconds, _cut_off, [driver.fileno()])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut_off(descriptor: int) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _failed(source: SqlSource, address: Address, error: BaseException | None) -> SourceError:

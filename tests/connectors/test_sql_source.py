@@ -1,7 +1,10 @@
 """Databases as sources: tables and statements of real SQLite files and a real PostgreSQL."""
 
 import gc
+import os
+import signal
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -379,6 +382,35 @@ def test_a_statement_that_takes_too_long(people: People, sqlite_warehouse: Wareh
     assert "it took longer than 0.2 s, the source's `timeout`" in refusals[slow]
     assert result.is_complete
     assert _figures(sqlite_warehouse, "SELECT 7 AS value") == (Decimal(7), None, None)
+
+
+def test_a_server_that_is_stuck_is_not_waited_for(
+    postgresql_url: str, sqlite_warehouse: Warehouse
+) -> None:
+    """A server that says nothing, not even that the time is over, ends the pull all the same."""
+    people = People("postgresql", postgresql_url)
+    stopped: list[int] = []
+    is_over = threading.Event()
+
+    def stop() -> None:
+        query = b"SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)%' AND pid <> pg_backend_pid()"
+        with psycopg.connect(postgresql_url, autocommit=True) as server:
+            while not (found := server.execute(query).fetchone()):
+                is_over.wait(0.01)
+        os.kill(found[0], signal.SIGSTOP)
+        stopped.append(found[0])
+        is_over.wait(60)
+        os.kill(found[0], signal.SIGCONT)
+
+    stopping = threading.Thread(target=stop, daemon=True)
+    stopping.start()
+    text = "SELECT count(pg_sleep(3)) AS value"
+    result, _ = _query(people, sqlite_warehouse, text, timeout=timedelta(seconds=2))
+    is_over.set()
+    stopping.join()
+    assert stopped
+    assert "the connection is lost" in (result.error or "")
+    assert (result.is_complete, result.is_transient) == (False, True)
 
 
 def test_a_view_that_takes_too_long(people: People, sqlite_warehouse: Warehouse) -> None:
