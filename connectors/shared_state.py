@@ -66,12 +66,19 @@ class _Store:
     def __init__(self, folder: Path | None) -> None:
         self._lock = threading.Lock()
         self._memory: dict[str, bytes] = {}
-        self._connection = None if folder is None else _opened(folder / _FILE)
+        self._path = None if folder is None else folder / _FILE
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._closing: finalize[[], _Store] | None = None
-        if self._connection is not None:
-            # Not `__del__`: while that runs, another thread could still get this store from `_stores`
-            # and use a connection that is being closed, which brings the process down.
-            self._closing = finalize(self, self._connection.close)
+        if self._path is not None:
+            self._open(self._path)
+
+    def _open(self, path: Path) -> None:
+        self._connection = _opened(path)
+        self._file = _identity(path)
+        # Not `__del__`: while that runs, another thread could still get this store from `_stores`
+        # and use a connection that is being closed, which brings the process down.
+        self._closing = finalize(self, self._connection.close)
 
     @contextmanager
     def changing(self, key: str, now: float) -> Iterator[Document]:
@@ -87,16 +94,26 @@ class _Store:
             self._keep(key, document, now)
 
     def _begun(self, key: str) -> Document:
+        self._follow()
         if self._connection is not None:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 query = "SELECT body FROM shared WHERE name = ?"
                 row = self._connection.execute(query, (key,)).fetchone()
-                self._memory[key] = row[0] if row else _EMPTY
+                if row is not None:
+                    self._memory[key] = row[0]
             except sqlite3.Error:
                 self._go_on_in_memory()
-        document: Document = orjson.loads(self._memory.get(key, _EMPTY))
-        return document
+        return _document(self._memory.get(key, _EMPTY))
+
+    def _follow(self) -> None:
+        """Make a file that somebody has deleted anew: a process that begins now would share another."""
+        if self._connection is None or self._path is None or _identity(self._path) == self._file:
+            return
+        self._go_on_in_memory()
+        with suppress(OSError, sqlite3.Error):
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._open(self._path)
 
     def _keep(self, key: str, document: Document, now: float) -> None:
         before, body = self._memory.get(key, _EMPTY), orjson.dumps(document)
@@ -163,6 +180,24 @@ def _usable_folder() -> Path | None:
             continue
         return folder
     return None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file a path leads to; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _document(body: bytes) -> Document:
+    """What is kept of an account; nothing where a damaged file holds anything else."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from connectors.base import Progress, PullResult, unwatched
 from connectors.endpoints import resolve_endpoint
-from connectors.hubspot.account import AccountDetails
+from connectors.hubspot.account import AccountDetails, read_account
 from connectors.hubspot.associations import AssociationReader
 from connectors.hubspot.emails import EMAILS, pull_emails
 from connectors.hubspot.paths import Paths
@@ -97,6 +97,7 @@ class HubSpotConnector:
         transport = self.transport()
         if self._account is None:
             self._account = account_of(transport, self._paths, warehouse, need.source, now)
+            transport.belongs_to(self._account.portal_id, self._confirm_account)
         if need.dataset == EMAILS:
             return pull_emails(
                 transport, self._paths, need, warehouse, self._account, now, progress
@@ -105,6 +106,19 @@ class HubSpotConnector:
             return self._pulled_records(need, warehouse, now, progress, anew=False)
         except StaleSchemaError:
             return self._pulled_records(need, warehouse, now, progress, anew=True)
+
+    def _confirm_account(self) -> None:
+        """Refuse a token that was changed in the middle of a read to one of another account."""
+        assert self._account is not None
+        before, self._account = self._account, None
+        there = read_account(self.transport(), self._paths)
+        if there.portal_id != before.portal_id:
+            raise TransientSourceError(
+                f"Source {self._source.name}: the token in {self._source.token_env} was changed while "
+                f"it was read, from portal {before.portal_id} to portal {there.portal_id}. Nothing of "
+                "this read was used; the next run reads the other portal."
+            )
+        self._account = before
 
     def _pulled_records(
         self,

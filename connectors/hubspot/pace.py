@@ -52,13 +52,23 @@ class HubSpotPace:
     """The limits of one account, shared with all threads and processes of this machine."""
 
     def __init__(self, url: str, token: str, searches_per_second: float, clock: Clock) -> None:
+        self._url = url
+        self._clock = clock
         self._pace = Pace(SharedState("hubspot", url, token), clock)
+        self._search_pace = self._pace
         self._searches = Window(_SEARCH_BURST, _SEARCH_BURST / searches_per_second)
+
+    def belongs_to(self, portal_id: str) -> None:
+        """From here on searches are counted for the account: its apps, each with a token and a burst
+        limit of its own, share one limit of searches."""
+        account = SharedState("hubspot", self._url, f"portal {portal_id}")
+        self._search_pace = Pace(account, self._clock)
 
     def admit(self, *, is_search: bool) -> Ticket:
         """Wait until a request may be sent. Raises ExhaustedError when that is not in this run."""
         if is_search:
-            return self._pace.admit(_SEARCHES, self._searches, (DAY,))
+            self._pace.spend(DAY, 1)
+            return self._search_pace.admit(_SEARCHES, self._searches)
         return self._pace.admit(_OTHERS, _UNKNOWN, (DAY,))
 
     def answered(self, ticket: Ticket, told: Mapping[str, int]) -> None:
@@ -71,12 +81,15 @@ class HubSpotPace:
             remaining = told.get("burst_remaining")
             usable = None if remaining is None else max(0, remaining - _RESERVE)
             self._pace.sent(ticket, window, usable, budgets)
-        else:
+        elif ticket.window == _OTHERS:
             self._pace.sent(ticket, budgets=budgets)
+        else:
+            self._search_pace.sent(ticket)
 
     def refused(self, ticket: Ticket, seconds: float) -> None:
         """HubSpot found it too many at once: nobody sends of this kind for so long."""
-        self._pace.pause(ticket.window, seconds)
+        pace = self._search_pace if ticket.window == _SEARCHES else self._pace
+        pace.pause(ticket.window, seconds)
 
     def day_is_over(self) -> None:
         """HubSpot said that the day's requests are used up."""

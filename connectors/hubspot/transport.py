@@ -116,7 +116,8 @@ class Transport:
         self._token = token
         self._read_token = read_token
         self._is_renewed = False
-        self.fingerprint = hashlib.sha256(f"{endpoint.url} {token}".encode()).hexdigest()[:16]
+        self._confirm: Callable[[], None] = lambda: None
+        self.fingerprint = _fingerprint(endpoint, token)
         self._credential = f"the token in {token_env}"
         self._pace = HubSpotPace(endpoint.url, token, settings.searches_per_second, settings.clock)
         self._client = _api_client(endpoint, token, settings.answer_seconds)
@@ -134,6 +135,12 @@ class Transport:
     def post(self, path: str, body: Mapping[str, Any], *, reading: str, check: Check) -> Document:
         """POST a JSON body to a reading endpoint and take its JSON object."""
         return self._tried("POST", path, (), dict(body), reading, check)
+
+    def belongs_to(self, portal_id: str, confirm: Callable[[], None]) -> None:
+        """Whose account the token opens; `confirm` is called when it has been put in another's place, and
+        raises SourceError if that opens another account."""
+        self._pace.belongs_to(portal_id)
+        self._confirm = confirm
 
     def left_today(self) -> int | None:
         """How many requests are left of the account's day, as far as known."""
@@ -191,8 +198,11 @@ class Transport:
         the same token is sent a second time, which costs one request.
         """
         self._is_renewed = True
-        self._token = self._read_token()
+        before, self._token = self._token, self._read_token()
         self._headers["Authorization"] = f"Bearer {self._token}"
+        self.fingerprint = _fingerprint(self._endpoint, self._token)
+        if self._token != before:
+            self._confirm()
 
     def _tell(self, refusal: Refusal, ticket: Ticket, wait: float | None) -> None:
         """Let all who read this account on this machine know what a refusal means for them."""
@@ -349,6 +359,10 @@ class Transport:
     def _without_token(self, text: str) -> str:
         """What HubSpot says, in case it repeats the token."""
         return text.replace(self._token, "…")
+
+
+def _fingerprint(endpoint: Endpoint, token: str) -> str:
+    return hashlib.sha256(f"{endpoint.url} {token}".encode()).hexdigest()[:16]
 
 
 def _list(value: object) -> list[Any]:

@@ -294,3 +294,63 @@ def test_a_file_that_breaks_stops_no_pull(
     assert sum(hands.slept) == 10.0
     with pytest.raises(ExhaustedError):
         other.spend("tokens", 4)
+
+
+_KNOWN = """
+import sys
+from pathlib import Path
+from connectors.clock import Clock
+from connectors.pace import Pace
+from connectors.shared_state import SharedState
+state = SharedState("test", "http://localhost", "secret", Path(sys.argv[1]))
+print(Pace(state, Clock(epoch=lambda: 1_000_000.0)).budget_left("tokens"))
+"""
+
+
+def test_a_file_that_is_deleted_is_made_anew(tmp_path: Path, hands: Hands) -> None:
+    """A run that goes on when somebody tidies up still shares what it knows with one that begins then."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    one = Pace(SharedState("test", "http://localhost", "secret", folder), hands.clock())
+    one.learn_budget("tokens", 10, 600.0)
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    one.spend("tokens", 7)
+    command = [sys.executable, "-c", _KNOWN, str(folder)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "3"
+
+
+@pytest.mark.parametrize("body", [b"no JSON", b"[1]", b"\xff"])
+def test_a_document_that_is_none_is_begun_anew(tmp_path: Path, hands: Hands, body: bytes) -> None:
+    """What a damaged disk or a person has left in the file crashes no pull."""
+    pace = Pace(SharedState("test", "http://localhost", "secret", tmp_path), hands.clock())
+    pace.learn_budget("tokens", 10, 600.0)
+    with sqlite3.connect(tmp_path / "limits.sqlite") as opened:
+        opened.execute("UPDATE shared SET body = ?", (body,))
+    pace.admit("requests", Window(1, 10.0), ("tokens",))
+    assert pace.budget_left("tokens") is None
+
+
+def test_apps_of_one_account_share_its_searches_and_not_its_bursts(hands: Hands) -> None:
+    """HubSpot allows five searches a second for the account, whatever the token, and so many other
+    requests for each app."""
+    one, other, stranger = (
+        HubSpotPace("http://localhost", token, 4.5, hands.clock()) for token in ("a", "b", "c")
+    )
+    for pace, portal in ((one, "4711"), (other, "4711"), (stranger, "4712")):
+        pace.belongs_to(portal)
+    for pace in (one, other):
+        for _ in range(96):
+            pace.answered(pace.admit(is_search=False), {})
+    assert hands.slept == []
+    for pace in (one, other, one, other, one):
+        pace.answered(pace.admit(is_search=True), {})
+    stranger.admit(is_search=True)
+    assert hands.slept == []
+    ticket = other.admit(is_search=True)
+    assert sum(hands.slept) == pytest.approx(5 / 4.5)
+    other.refused(ticket, 20.0)
+    one.admit(is_search=True)
+    assert sum(hands.slept) == pytest.approx(5 / 4.5 + 20.0)
