@@ -16,11 +16,11 @@ from sqlalchemy import Connection, Table
 from connectors.base import Progress
 from connectors.hubspot.holdings import Held
 from connectors.hubspot.reconcile import INDEX_LAG, Reconciler, TooMuchDriftError
-from connectors.hubspot.record_rows import Raw
 from connectors.hubspot.record_search import TooManyChangesError
 from connectors.hubspot.records import MOST_CHANGES, RecordReader
 from okr_sync.errors import IncompletePullError, InvalidRequestError, SourceError
 from okr_sync.warehouse.checkpoints import (
+    Block,
     Stage,
     append,
     drop_stage,
@@ -155,7 +155,7 @@ class FullRead:
     def _list(self, stage: Stage, progress: Progress) -> None:
         if stage.is_listed:
             return
-        waiting = Raw()
+        waiting = self._reader.rows.empty()
         place, position = stage.position, stage.position
         read = stage.rows
         written_at = self._monotonic()
@@ -166,15 +166,15 @@ class FullRead:
                 position = page.after
                 progress(read)
                 is_time = self._monotonic() - written_at >= _SECONDS_PER_WRITE
-                if position is not None and (len(waiting.ids) >= _ROWS_PER_WRITE or is_time):
+                if position is not None and (len(waiting) >= _ROWS_PER_WRITE or is_time):
                     self._append(stage, waiting, position)
-                    waiting, written_at = Raw(), self._monotonic()
+                    waiting, written_at = self._reader.rows.empty(), self._monotonic()
         except InvalidRequestError as error:
             if place is not None and position == place:
                 raise _ForgottenPlaceError from error
             raise
         except SourceError:
-            if waiting.ids:
+            if len(waiting):
                 self._append(stage, waiting, position)
             raise
         self._append(stage, waiting, None, is_listed=True)
@@ -182,11 +182,10 @@ class FullRead:
     def _append(
         self,
         stage: Stage,
-        waiting: Raw,
+        block: Block,
         position: str | None,
         is_listed: bool = False,
     ) -> None:
-        block = self._reader.rows.made(waiting)
         with self._warehouse.write() as connection:
             append(connection, stage, block, position, is_listed)
             self._refuse_repetition(connection, stage)

@@ -15,7 +15,7 @@ from itertools import repeat
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Date, Table, insert
+from sqlalchemy import Connection, Date, Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
@@ -54,11 +54,7 @@ def insert_columns(
 
     # The shortest ends the rows: what is shared would go on for ever.
     prepared = zip(*map(values, names), strict=False)
-    if connection.dialect.name == "postgresql":
-        copy(connection, table, names, prepared)
-    else:
-        statement = insert(table).compile(dialect=connection.dialect, column_keys=names)
-        connection.exec_driver_sql(str(statement), list(prepared))
+    insert_rows(connection, table, names, prepared)
 
 
 def _prepared(
@@ -77,26 +73,33 @@ def _prepared(
     return [known[value] for value in values]
 
 
-def copy(
-    connection: Connection, table: Table, names: Sequence[str], rows: Iterable[tuple[Any, ...]]
+def insert_rows(
+    connection: Connection, table: Table, names: Iterable[str], rows: Iterable[tuple[Any, ...]]
 ) -> None:
-    """Insert rows whose values are as the driver takes them, in the order of `names`; PostgreSQL only."""
+    """Insert rows whose values are as the driver takes them, in the order of `names`."""
     quote = connection.dialect.identifier_preparer
-    columns = ", ".join(quote.quote(name) for name in names)
-    statement = f"COPY {quote.format_table(table)} ({columns}) FROM STDIN"
+    columns = [quote.quote(name) for name in names]
+    into = f"{quote.format_table(table)} ({', '.join(columns)})"
     driver: Any = connection.connection.dbapi_connection
-    with (
-        _as_sqlalchemy_says(connection, statement),
-        driver.cursor() as cursor,
-        cursor.copy(statement) as copying,
-    ):
-        for row in rows:
-            copying.write_row(row)
+    if connection.dialect.name == "postgresql":
+        statement = f"COPY {into} FROM STDIN"
+        with (
+            _as_sqlalchemy_says(connection, statement),
+            driver.cursor() as cursor,
+            cursor.copy(statement) as copying,
+        ):
+            for row in rows:
+                copying.write_row(row)
+        return
+    statement = f"INSERT INTO {into} VALUES ({', '.join('?' * len(columns))})"
+    with _as_sqlalchemy_says(connection, statement):
+        # The driver takes the rows one by one as they come: there need be no list of them.
+        driver.executemany(statement, rows)
 
 
 @contextmanager
 def _as_sqlalchemy_says(connection: Connection, statement: str) -> Iterator[None]:
-    """Let the driver's errors out as SQLAlchemy's: it has no COPY, so it can't see to it itself."""
+    """Let the driver's errors out as SQLAlchemy's, which was passed over."""
     dialect = connection.dialect
     try:
         yield

@@ -9,7 +9,8 @@ fills a stage: whoever finds another at work makes a stage of its own, without a
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -19,7 +20,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.exc import IntegrityError
 
 from okr_sync.errors import IncompletePullError
-from okr_sync.warehouse.bulk import copy
+from okr_sync.warehouse.bulk import insert_rows
 from okr_sync.warehouse.encoding import epoch_ms
 from okr_sync.warehouse.lease import database_now
 from okr_sync.warehouse.mirror import FieldType, Stored, named_record_table, table_name
@@ -41,10 +42,18 @@ with all its tries may take."""
 
 @dataclass(frozen=True)
 class Block:
-    """Records as rows of values in the order of `columns`, which are a mirror's."""
+    """Records column by column: a list of values for each of `columns`, which are a mirror's."""
 
     columns: tuple[str, ...]
-    rows: Sequence[tuple[Stored, ...]]
+    values: Sequence[list[Stored]]
+
+    @property
+    def rows(self) -> Iterator[tuple[Stored, ...]]:
+        """The records, each as its values in the order of `columns`."""
+        return zip(*self.values, strict=True)
+
+    def __len__(self) -> int:
+        return len(self.values[0])
 
 
 @dataclass
@@ -119,7 +128,7 @@ def append(
     """
     insert_block(connection, stage.table, block)
     stage.position, stage.is_listed = position, is_listed
-    stage.rows += len(block.rows)
+    stage.rows += len(block)
     if stage.reader is None:
         return
     table = source_checkpoint
@@ -142,17 +151,21 @@ def append(
 
 def insert_block(connection: Connection, table: Table, block: Block) -> None:
     """Insert records in bulk; where one is there already its newest version stays, as with store."""
-    if not block.rows:
+    # Hardly any block has a value that could not be read.
+    used = {
+        name: values
+        for name, values in zip(block.columns, block.values, strict=True)
+        if any(value is not None for value in values)
+    }
+    if not used:
         return
     try:
-        if connection.dialect.name == "postgresql":
-            with connection.begin_nested():
-                copy(connection, table, block.columns, block.rows)
-        else:
-            _insert(connection, table, block)
+        # PostgreSQL does nothing more in a transaction in which a statement has failed.
+        is_undone = connection.dialect.name == "postgresql"
+        with connection.begin_nested() if is_undone else nullcontext():
+            insert_rows(connection, table, used, zip(*used.values(), strict=True))
     except IntegrityError:
-        rows = [dict(zip(block.columns, row, strict=True)) for row in block.rows]
-        store(connection, table, rows)
+        store(connection, table, [dict(zip(block.columns, row, strict=True)) for row in block.rows])
 
 
 def release(connection: Connection, stage: Stage) -> None:
@@ -248,11 +261,3 @@ def _drop_old_stages(
         began = name.removeprefix(prefix)
         if name.startswith(prefix) and began.isdigit() and int(began) < epoch_ms(older_than):
             Table(name, sa.MetaData()).drop(connection)
-
-
-def _insert(connection: Connection, table: Table, block: Block) -> None:
-    quote = connection.dialect.identifier_preparer.quote
-    columns = ", ".join(quote(column) for column in block.columns)
-    marks = ", ".join("?" * len(block.columns))
-    statement = f"INSERT INTO {quote(table.name)} ({columns}) VALUES ({marks})"
-    connection.exec_driver_sql(statement, list(block.rows))

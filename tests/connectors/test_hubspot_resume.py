@@ -221,7 +221,7 @@ def test_a_reader_that_was_taken_for_dead_writes_no_more(warehouse: Warehouse) -
     """A machine that sleeps in the middle of a read wakes to find that another has gone on."""
     types = {"plan": FieldType.TEXT}
     block = Block(
-        ("id", "f_plan", "bad_fields", "created_ms", "updated_ms"), [("1", "a", None, 1, 1)]
+        ("id", "f_plan", "bad_fields", "created_ms", "updated_ms"), [["1"], ["a"], [None], [1], [1]]
     )
     with warehouse.write() as connection:
         asleep = open_stage(connection, "hubspot", "contacts", types, "1", _NOW)
@@ -234,7 +234,7 @@ def test_a_reader_that_was_taken_for_dead_writes_no_more(warehouse: Warehouse) -
     with warehouse.write() as connection:
         awake = open_stage(connection, "hubspot", "contacts", types, "1", _NOW)
     assert (awake.position, awake.rows, awake.table.name) == ("2", 1, asleep.table.name)
-    more = replace(block, rows=[("2", "b", None, 1, 1), ("1", "c", None, 1, 2)])
+    more = replace(block, values=[["2", "1"], ["b", "c"], [None, None], [1, 1], [1, 2]])
     with (
         pytest.raises(IncompletePullError, match="another one goes on"),
         warehouse.write() as connection,

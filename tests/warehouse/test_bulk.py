@@ -97,7 +97,7 @@ def test_a_key_that_exists(warehouse: Warehouse) -> None:
 def test_a_page_that_the_database_refuses(postgresql_url: str) -> None:
     """Records are written as quickly, and a refusal of theirs is the warehouse's error too."""
     warehouse = open_warehouse(postgresql_url)
-    page = Block(("id", "f_amount"), [("1", "a text")])
+    page = Block(("id", "f_amount"), [["1"], ["a text"]])
     with (
         pytest.raises(WarehouseError, match="refused a statement"),
         warehouse.write() as connection,
