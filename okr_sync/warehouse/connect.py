@@ -189,8 +189,14 @@ def _check_file(path: Path, *, may_create: bool) -> None:
         ) from None
 
 
+def _as_it_is(nothing: None) -> None:
+    return nothing
+
+
 def _sqlite_engine(url: URL, lock_wait_seconds: float) -> Engine:
     engine = create_engine(url, hide_parameters=True)
+    # Without it the driver looks in four places for how to adapt None, each time that it stores one.
+    sqlite3.register_adapter(type(None), _as_it_is)
 
     # https://docs.sqlalchemy.org/en/21/dialects/sqlite.html#sqlite-enabling-transactions: the
     # driver must not begin transactions by itself, then every BEGIN is ours.
