@@ -137,7 +137,8 @@ def _without_ties(answer: Document) -> set[str]:
     for error in _errors(answer):
         context = error.get("context")
         named = context.get("fromObjectId") if isinstance(context, dict) else None
-        ids.update(str(one) for one in named or () if isinstance(one, str | int))
+        listed = named if isinstance(named, list) else [named]
+        ids.update(str(one) for one in listed if isinstance(one, str | int))
     return ids
 
 

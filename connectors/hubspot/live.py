@@ -88,5 +88,6 @@ def _check_pipelines(document: Document) -> None:
         if not isinstance(stages, list):
             raise ShapeError("a pipeline has no stages.")
         for named in (one, *stages):
-            if not all(isinstance(named.get(key), str) for key in ("id", "label")):
+            parts = named if isinstance(named, dict) else {}
+            if not all(isinstance(parts.get(key), str) for key in ("id", "label")):
                 raise ShapeError("a pipeline or a stage has no id or no label.")

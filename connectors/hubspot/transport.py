@@ -33,6 +33,7 @@ UNAUTHORIZED: Final = 401
 
 _LONGEST_MESSAGE: Final = 300
 _SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 # A pair of surrogates, half of one, any other escape.
 _ESCAPE: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -326,7 +327,7 @@ class Transport:
             reading=reading,
             status=status,
             reason=reason,
-            message=self._without_token(message)[:_LONGEST_MESSAGE],
+            message=self._shown(message)[:_LONGEST_MESSAGE],
             names=names,
             retry_after=retry_after,
         )
@@ -350,15 +351,16 @@ class Transport:
         return self._refusal(
             reading,
             status,
-            self._without_token(" ".join(str(code) for code in codes if code)),
+            self._shown(" ".join(str(code) for code in codes if code)),
             str(body.get("message") or ""),
-            tuple(self._without_token(name) for name in dict.fromkeys(names)),
+            tuple(self._shown(name) for name in dict.fromkeys(names)),
             _seconds((error.headers or {}).get("Retry-After"), self.server_at),
         )
 
-    def _without_token(self, text: str) -> str:
-        """What HubSpot says, in case it repeats the token."""
-        return text.replace(self._token, "…")
+    def _shown(self, text: str) -> str:
+        """What HubSpot says as it may be shown and stored: without the token, in case it repeats it, and
+        without control characters, which terminals obey and PostgreSQL refuses."""
+        return " ".join(_CONTROL.sub(" ", text.replace(self._token, "…")).split())
 
 
 def _fingerprint(endpoint: Endpoint, token: str) -> str:

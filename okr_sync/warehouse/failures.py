@@ -70,6 +70,11 @@ _POSTGRESQL = (
         "Close other connections or raise the server's limits; then run it again.",
     ),
     (
+        ("54",),
+        "can't hold so much in one row",
+        "Bind fewer fields of one object: PostgreSQL has room for some 400 texts in a row.",
+    ),
+    (
         ("42501",),
         "doesn't permit this user to do that",
         "Ask its administrator for CREATE on the schema and write access to its tables.",

@@ -262,6 +262,35 @@ def test_records_without_associations_may_be_told_of(
     assert sandbox.server.requests(_BATCH) == 3
 
 
+@pytest.mark.parametrize("named", ["1302", 1302, None])
+def test_a_record_that_is_told_of_by_its_own(
+    sandbox: Altered, account: Account, sqlite_warehouse: Warehouse, hs_pull: Pull, named: Any
+) -> None:
+    """An id where a list of ids is documented is that id: no other record is taken for one without any,
+    and nothing crashes."""
+    altered: list[str] = []
+
+    def told(request: Request, response: Response) -> Response:
+        if altered:
+            return response
+        altered.append(request.path)
+        body = _body(response)
+        rest = [result for result in body["results"] if result["from"]["id"] != "1"]
+        error = {
+            "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
+            "context": {"fromObjectId": named},
+        }
+        told_of = {**body, "results": rest, "errors": [error], "numErrors": 1}
+        return replace(response, status=207, body=orjson.dumps(told_of))
+
+    sandbox.alter = told
+    result = hs_pull(
+        sandbox, sqlite_warehouse, "dealstage", dataset="deals", associations=["contacts"]
+    )
+    assert result.error is None
+    assert _pairs(sqlite_warehouse) == _expected(account)
+
+
 _WRONG: dict[str, dict[str, Any]] = {
     "not complete": {"status": "PROCESSING"},
     "no results": {"results": None},

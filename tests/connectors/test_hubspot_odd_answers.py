@@ -14,11 +14,13 @@ import pytest
 from connectors.base import PullResult
 from connectors.clock import Clock
 from connectors.hubspot.connector import HubSpotConnector
+from connectors.hubspot.live import HubSpotProbe
 from connectors.hubspot.transport import ClientSettings
 from connectors.sandbox.account import Account
 from connectors.sandbox.http_server import Request, Response, json_response
-from connectors.sandbox.hubspot_server import HubSpotSandbox
+from connectors.sandbox.hubspot_server import SANDBOX_TOKEN, HubSpotSandbox
 from okr_sync.config.models import HubSpotSource
+from okr_sync.errors import SourceError
 from okr_sync.metrics.needs import RecordsNeed
 from okr_sync.warehouse.connect import Warehouse
 
@@ -213,3 +215,30 @@ def test_half_of_a_character(
     result = hs_pull(sandbox, warehouse, "plan")
     assert (result.error, result.rows) == (None, 3)
     assert hs_mirror(warehouse, "contacts")["1"]["f_plan"] == stored
+
+
+def test_what_hubspot_says_has_no_control_characters(
+    sandbox: Altered, warehouse: Warehouse, hs_pull: Pull
+) -> None:
+    """A terminal would obey them, and PostgreSQL keeps no NUL."""
+    sandbox.alter = lambda request, response: json_response(
+        400, {"message": "no \x1b[31msuch\x00 thing\r\n", "category": "VALIDATION\x00"}
+    )
+    result = hs_pull(sandbox, warehouse, "plan")
+    assert "It said: no [31msuch thing" in (result.error or "")
+    assert (result.error or "").isprintable()
+
+
+@pytest.mark.parametrize("stage", [None, "1", {"id": 1, "label": "Open"}])
+def test_a_pipeline_with_a_stage_that_is_none(sandbox: Altered, stage: Any) -> None:
+    """`check --live` says that the answer is odd, and does not crash."""
+    pipeline = {"id": "default", "label": "Sales", "stages": [stage]}
+    sandbox.alter = lambda request, response: json_response(200, {"results": [pipeline]})
+    environ = {
+        "HUBSPOT_ACCESS_TOKEN": SANDBOX_TOKEN,
+        "OKR_SYNC_HUBSPOT_ENDPOINT": sandbox.url,
+    }
+    probe = HubSpotProbe(HubSpotSource(name="hubspot"), environ)
+    with pytest.raises(SourceError, match="no id or no label"):
+        probe.pipelines("deals")
+    probe.close()

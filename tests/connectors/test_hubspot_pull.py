@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from connectors.sandbox.account import Account
 from connectors.sandbox.account_files import load_account
 from connectors.sandbox.http_server import Request, Response
 from connectors.sandbox.hubspot_server import HubSpotSandbox
-from okr_sync.warehouse.connect import Warehouse
+from okr_sync.errors import WarehouseError
+from okr_sync.warehouse.connect import Warehouse, open_warehouse
 from okr_sync.warehouse.mirror import FieldType, fields_of, state_of
 
 MakeAccount = Callable[..., Account]
@@ -362,6 +364,19 @@ def test_more_properties_than_an_address_holds(
     stored = hs_mirror(sqlite_warehouse, "contacts")
     assert stored["3"]["f_a_rather_long_property_name_299"] == 7_000_000
     assert stored["150"]["f_a_rather_long_property_name_000"] == 0
+
+
+def test_more_texts_than_a_row_of_postgresql_holds(
+    postgresql_url: str, hs_account: MakeAccount, hs_pull: Pull
+) -> None:
+    """A limit of the warehouse's is told as one, with what to do about it."""
+    custom = {f"property_{n:03}": f"a text of some length for {n}" for n in range(900)}
+    account = hs_account({"contacts": [_contact(1, **custom)]})
+    opened = open_warehouse(postgresql_url)
+    with HubSpotSandbox(account, rate_limits=False) as sandbox, closing(opened):
+        with pytest.raises(WarehouseError, match="Bind fewer fields"):
+            hs_pull(sandbox, opened, *custom)
+        assert hs_pull(sandbox, opened, *list(custom)[:300]).rows == 1
 
 
 def test_new_field_is_filled_for_all_records(
