@@ -9,6 +9,7 @@ values and one for none; any other test is a code of its own, 1 where it holds. 
 on six fields are then six numbers of a record, and each condition a set of numbers.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -25,6 +26,9 @@ _MOST: Final = 2**62
 
 Combination = Mapping[str, int]
 """Codes by dimension."""
+
+Packed = tuple[int, ...]
+"""The codes of a record, as the engine gives them back."""
 
 
 @dataclass(frozen=True)
@@ -146,3 +150,25 @@ class Codes:
             packs[-1].append(name)
             size *= self._size(name)
         return packs
+
+
+class Classes:
+    """The classes of records that there are, and which of them satisfy a condition."""
+
+    def __init__(self, combinations: Mapping[Packed, Combination]) -> None:
+        self._combinations = combinations
+        self._by_dimensions: dict[frozenset[str], list[tuple[Combination, list[Packed]]]] = {}
+
+    def matching(self, matcher: Matcher) -> list[Packed]:
+        """The classes, as packed codes, whose records satisfy a condition."""
+        told_apart = self._by_dimensions.get(matcher.dimensions)
+        if told_apart is None:
+            told_apart = self._by_dimensions[matcher.dimensions] = self._by(matcher.dimensions)
+        return [packed for codes, some in told_apart if matcher.holds(codes) for packed in some]
+
+    def _by(self, dimensions: frozenset[str]) -> list[tuple[Combination, list[Packed]]]:
+        names = sorted(dimensions)
+        alike: dict[tuple[int, ...], list[Packed]] = defaultdict(list)
+        for packed, codes in self._combinations.items():
+            alike[tuple(codes[name] for name in names)].append(packed)
+        return [(dict(zip(names, codes, strict=True)), some) for codes, some in alike.items()]

@@ -1,14 +1,15 @@
 """Figures of many metrics over many windows, each window added up from its days.
 
 Belongs here: which days and pieces of days the metrics of one time field want, and their sums. Does
-not belong here: the counting (tallies), what a metric makes of its figures (its reading), metrics
-that don't add up (scans).
+not belong here: the counting (tallies, value_lists), what a metric makes of its figures (its
+reading), metrics that don't add up (scans).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -16,11 +17,16 @@ from okr_sync.metrics.measures import Daily, Figures, Measure, Merge, Part
 from okr_sync.metrics.spans import Span
 from okr_sync.metrics.tallies import tally
 from okr_sync.metrics.tally_changes import kept_figures
-from okr_sync.metrics.timeline import Piece, Timeline, marks_of, slots_of
-from okr_sync.warehouse.tally_store import DayFigures
+from okr_sync.metrics.timeline import Piece, Timeline
+from okr_sync.metrics.value_lists import value_lists
+from okr_sync.warehouse.encoding import epoch_ms
+from okr_sync.warehouse.tally_store import DayFigures, Figure
 
 _MEANING: Final = 1
 """To be raised when an operator or a measure changes what it means: figures are then counted anew."""
+
+MOST_VALUES: Final = 500_000
+"""No more values of one time field's metrics are held to be ranked; the engine ranks what is beyond."""
 
 
 @dataclass(frozen=True)
@@ -35,28 +41,25 @@ class DailyQuestion:
 
 def daily_figures(
     connection: Connection, timeline: Timeline, questions: Sequence[DailyQuestion]
-) -> tuple[list[list[Figures | None]], dict[str, DayFigures]]:
-    """For each question its figures by span; None where the span has to be scanned.
+) -> tuple[list[list[tuple[Figures, Any] | None]], dict[str, DayFigures]]:
+    """For each question what its reading finishes, by span; None where the span has to be scanned.
 
-    Beside them the figures by day that are worth keeping, by part.
+    Beside that the figures by day that are worth keeping, by part.
     """
     wanted = _Wanted(timeline)
     for question in questions:
         for span in question.spans:
             wanted.add(question, span)
     wanted.count(connection)
-    figures = [
-        [
-            question.daily.figures(wanted.figures(question.daily, span), span)
-            for span in question.spans
-        ]
-        for question in questions
-    ]
-    return figures, wanted.lasting()
+    found = [[wanted.found(each.daily, span) for span in each.spans] for each in questions]
+    return found, wanted.lasting()
 
 
 class _Wanted:
-    """The parts of one time field's metrics with the days and pieces that are looked at."""
+    """The parts of one time field's metrics with the days that are looked at.
+
+    A piece of days is a part of its own, over the records that lie in it.
+    """
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
@@ -66,23 +69,34 @@ class _Wanted:
         self._keys: dict[Part, str] = {}
         self._parts: dict[str, Part] = {}
         self._days: dict[str, tuple[int, int]] = {}
-        self._pieces: dict[str, set[Piece]] = defaultdict(set)
-        self._marks: list[int] = []
-        self._of_slots: Mapping[str, Sequence[int | None]] = {}
-        self._first_slot = 0
+        self._pieces: dict[str, tuple[Part, Piece]] = {}
+        self._numbers: dict[str, str] = {}
+        """By the part of values the one that counts them."""
 
     def add(self, question: DailyQuestion, span: Span) -> None:
         """Note what a metric wants for a span."""
+        # What ends within a day has other pieces each time.
+        is_whole = self._timeline.begins_day(epoch_ms(span.as_of_at))
         for number, start, end in question.daily.ranges(span):
-            key = self._key(question.daily.parts[number])
-            if question.is_lasting:
-                self._lasting.add(key)
+            part = question.daily.parts[number]
             stretch = self._timeline.stretch(start, end)
-            if stretch.pieces:
-                self._pieces[key].update(stretch.pieces)
-            if stretch.first < stretch.after:
-                first, after = self._days.get(key, (stretch.first, stretch.after))
-                self._days[key] = min(first, stretch.first), max(after, stretch.after)
+            key = self._key(part)
+            self._want(key, stretch.first, stretch.after, is_lasting=question.is_lasting)
+            if part.number is not None:
+                self._numbers[key] = self._key(part.number)
+            for day, piece in stretch.pieces:
+                own = _key_of_piece(key, piece)
+                self._pieces[own] = part, piece
+                self._want(own, day, day + 1, is_lasting=question.is_lasting and is_whole)
+                if part.number is not None:
+                    self._numbers[own] = _key_of_piece(self._numbers[key], piece)
+
+    def _want(self, key: str, first: int, after: int, *, is_lasting: bool) -> None:
+        if first < after:
+            known_first, known_after = self._days.get(key, (first, after))
+            self._days[key] = min(first, known_first), max(after, known_after)
+        if is_lasting:
+            self._lasting.add(key)
 
     def _key(self, part: Part) -> str:
         key = self._keys.get(part)
@@ -94,34 +108,85 @@ class _Wanted:
 
     def count(self, connection: Connection) -> None:
         """Have everything counted that is not held."""
+        self._cut_pieces()
         lasting = {key: self._parts[key] for key in self._days if key in self._lasting}
-        self._kept, mended = kept_figures(connection, self._timeline, lasting)
+        # Of these nothing may be held beside what is wanted: a piece's condition knows only its
+        # days, and values are many.
+        exact = {key: self._days[key] for key in lasting if self._is_exact(key)}
+        self._kept, mended = kept_figures(connection, self._timeline, lasting, exact)
         self._held = self._kept | mended
-        # Parts that lack days up to the same one are counted together, over the days of all.
-        missing: dict[int, dict[str, int]] = defaultdict(dict)
-        for key, (first, after) in self._days.items():
-            for gap_first, gap_after in self._gaps(key, first, after):
-                missing[gap_after][key] = gap_first
-        for after, firsts in sorted(missing.items()):
-            first = min(firsts.values())
-            parts = {key: self._parts[key] for key in firsts}
-            found = tally(connection, self._timeline, parts, range(first, after))
-            for key in parts:
-                held = self._held.get(key)
-                start = held.after if held is not None and held.after < after else first
-                values = found.get(key) or self._nothing(key, after - first)
-                counted = DayFigures(start, values[start - first :])
-                self._held[key] = counted if held is None else held.joined(counted)
-        pieces = {piece for some in self._pieces.values() for piece in some}
-        if pieces:
-            parts = {key: self._parts[key] for key in self._pieces}
-            self._marks = marks_of(pieces)
-            days = {piece.day for piece in pieces}
-            self._first_slot = min(days) * (len(self._marks) + 1)
-            self._of_slots = tally(connection, self._timeline, parts, days, self._marks)
+        values = [key for key in self._days if self._parts[key].measure.merge is Merge.VALUES]
+        self._fill(connection, self._days.keys() - set(values))
+        affordable = self._affordable(values)
+        for key in values:
+            if key not in affordable:
+                self._held.pop(key, None)
+        self._fill(connection, affordable)
 
-    def _nothing(self, key: str, days: int) -> list[int | None]:
-        return [0 if self._parts[key].measure.merge is Merge.SUM else None] * days
+    def _is_exact(self, key: str) -> bool:
+        return key in self._pieces or self._parts[key].measure.merge is Merge.VALUES
+
+    def _cut_pieces(self) -> None:
+        """Make the parts of pieces, now that their days are known."""
+        days: dict[Piece, tuple[int, int]] = {}
+        for key, (_, piece) in self._pieces.items():
+            first, after = self._days[key]
+            known_first, known_after = days.get(piece, (first, after))
+            days[piece] = min(first, known_first), max(after, known_after)
+        inside = {piece: self._timeline.in_piece(piece, *some) for piece, some in days.items()}
+        measures: dict[tuple[str, Piece], Measure] = {}
+        for key, (part, piece) in self._pieces.items():
+            known = (part.measure.name, piece)
+            if known not in measures:
+                measures[known] = part.measure.within(_name(piece), inside[piece])
+            self._parts[key] = Part(part.wheres, measures[known])
+
+    def _fill(self, connection: Connection, keys: Iterable[str]) -> None:
+        """Count the days that parts lack."""
+        # Parts that lack days up to the same one are counted together, over the days of all; so
+        # are all pieces, which are of few days.
+        missing: dict[tuple[bool, int], list[tuple[str, range]]] = defaultdict(list)
+        for key in sorted(keys):
+            for gap in self._gaps(key):
+                of_values = self._parts[key].measure.merge is Merge.VALUES
+                until = 0 if key in self._pieces else gap.stop
+                missing[of_values, until].append((key, gap))
+        for (of_values, _), gaps in sorted(missing.items()):
+            days = set().union(*(gap for _, gap in gaps))
+            parts = {key: self._parts[key] for key, _ in gaps}
+            found: Mapping[str, Mapping[int, Figure]]
+            found = (value_lists if of_values else tally)(connection, self._timeline, parts, days)
+            for key, gap in gaps:
+                own = found.get(key, {})
+                nothing = self._parts[key].measure.nothing()
+                counted = DayFigures(gap.start, [own.get(day, nothing) for day in gap])
+                held = self._held.get(key)
+                self._held[key] = counted if held is None else held.joined(counted)
+
+    def _gaps(self, key: str) -> Iterator[range]:
+        first, after = self._days[key]
+        held = self._held.get(key)
+        if held is None:
+            yield range(first, after)
+            return
+        if first < held.first:
+            yield range(first, held.first)
+        if held.after < after:
+            yield range(held.after, after)
+
+    def _affordable(self, keys: Iterable[str]) -> list[str]:
+        """The parts of values, smallest first, that together have no more than may be held."""
+        sizes = sorted(
+            (sum(self._held[self._numbers[key]].between(*self._days[key])), key) for key in keys
+        )
+        found: list[str] = []
+        left = MOST_VALUES
+        for size, key in sizes:
+            left -= size
+            if left < 0:
+                break
+            found.append(key)
+        return found
 
     def lasting(self) -> dict[str, DayFigures]:
         """The figures by day that are worth keeping and are not kept like that, by part."""
@@ -131,37 +196,42 @@ class _Wanted:
             if key in self._lasting and figures is not self._kept.get(key)
         }
 
-    def _gaps(self, key: str, first: int, after: int) -> Iterable[tuple[int, int]]:
-        held = self._held.get(key)
-        if held is None:
-            return [(first, after)]
-        gaps = ((min(first, held.first), held.first), (held.after, max(after, held.after)))
-        return [gap for gap in gaps if gap[0] < gap[1]]
+    def found(self, daily: Daily, span: Span) -> tuple[Figures, Any] | None:
+        """What a metric makes of its parts' figures over the ranges that it wants."""
+        figures: list[Figure] = []
+        for number, start, end in daily.ranges(span):
+            part = daily.parts[number]
+            by_day = self._by_day(self._keys[part], start, end)
+            if by_day is None:
+                return None
+            figures.append(_total(part.measure, by_day))
+        return daily.figures(figures, span)
 
-    def figures(self, daily: Daily, span: Span) -> Figures:
-        """The figures of a metric's parts over the ranges that it wants."""
-        return [
-            self._figure(self._keys[daily.parts[number]], start, end)
-            for number, start, end in daily.ranges(span)
-        ]
-
-    def _figure(self, key: str, start: int, end: int) -> int | None:
+    def _by_day(self, key: str, start: int, end: int) -> list[Figure] | None:
+        """The figures of the days and pieces of a range; None where some are not held."""
         stretch = self._timeline.stretch(start, end)
-        found: list[int | None] = []
-        if stretch.first < stretch.after:
-            found += self._held[key].between(stretch.first, stretch.after)
-        for piece in stretch.pieces:
-            if key not in self._of_slots:
-                continue
-            slots = slots_of(piece, self._marks)
-            found += self._of_slots[key][
-                slots.start - self._first_slot : slots.stop - self._first_slot
-            ]
-        return _total(self._parts[key].measure, found)
+        wanted = [(key, stretch.first, stretch.after)] if stretch.first < stretch.after else []
+        wanted += [(_key_of_piece(key, piece), day, day + 1) for day, piece in stretch.pieces]
+        found: list[Figure] = []
+        for name, first, after in wanted:
+            if name not in self._held:
+                return None
+            found += self._held[name].between(first, after)
+        return found
 
 
-def _total(measure: Measure, figures: Iterable[int | None]) -> int | None:
+def _key_of_piece(key: str, piece: Piece) -> str:
+    return f"{key} {_name(piece)}"
+
+
+def _name(piece: Piece) -> str:
+    return f"{piece.start}-{'' if piece.end is None else piece.end}"
+
+
+def _total(measure: Measure, figures: Iterable[Figure]) -> Figure:
     if measure.merge is Merge.SUM:
         return sum(filter(None, figures))
+    if measure.merge is Merge.VALUES:
+        return sorted(chain.from_iterable(figures))
     known = (figure for figure in figures if figure is not None)
     return (min if measure.merge is Merge.MIN else max)(known, default=None)

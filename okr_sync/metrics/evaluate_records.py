@@ -119,7 +119,7 @@ def _daily_answers(
     timeline = Timeline(source, anchor)
     found, lasting = daily_figures(connection, timeline, [by_day for *_, by_day in daily])
     answers = {
-        (question.metric.name, span): reading.finish(figures, None)
+        (question.metric.name, span): reading.finish(*figures)
         for (question, reading, _), of_spans in zip(daily, found, strict=True)
         for span, figures in zip(question.spans, of_spans, strict=True)
         if figures is not None

@@ -6,7 +6,7 @@ the counting by day (tallies).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ from okr_sync.metrics.filters import Filterable
 from okr_sync.metrics.spans import Span
 from okr_sync.warehouse.encoding import day_number, epoch_ms
 from okr_sync.warehouse.mirror import FieldType
+from okr_sync.warehouse.tally_store import Figure
 
 Figures = Sequence[Any]
 """Results for the columns of one aggregate; None or 0 where no record matched."""
@@ -29,6 +30,8 @@ class Merge(StrEnum):
     SUM = "sum"
     MIN = "min"
     MAX = "max"
+    VALUES = "values"
+    """All of them, to be ranked: a figure is their sorted list."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,32 +49,42 @@ class Measure:
     def column(self, condition: ColumnElement[bool]) -> ColumnElement[Any]:
         """The figure over the records that satisfy a condition, as a column of a scan."""
         kept = condition if self.kept is None else and_(condition, self.kept)
-        return self.over(case((kept, self._one()), else_=self._nothing()))
+        return self.over(case((kept, self._one()), else_=self.nothing()))
 
     def record(self) -> ColumnElement[Any] | None:
         """What a record adds, to be given to `over`; None where each adds 1."""
         if self.kept is None:
             return self.value
-        return case((self.kept, self._one()), else_=self._nothing())
+        return case((self.kept, self._one()), else_=self.nothing())
+
+    def within(self, name: str, condition: ColumnElement[bool]) -> "Measure":
+        """The same over the records that satisfy a condition, which `name` tells from others."""
+        kept = condition if self.kept is None else and_(condition, self.kept)
+        return replace(self, name=f"{self.name} {name}", kept=kept)
 
     def over(self, records: ColumnElement[Any]) -> ColumnElement[Any]:
-        """The figure of what records add."""
+        """The figure of what records add; values aren't one column (value_lists)."""
         if self.merge is Merge.SUM:
             return func.sum(records)
         return func.min(records) if self.merge is Merge.MIN else func.max(records)
 
-    def merged(self, one: int | None, other: int | None) -> int | None:
+    def merged(self, one: Figure, other: Figure) -> Figure:
         """The figure of two sets of records of the figures of both."""
         if one is None or other is None:
             return one if other is None else other
         if self.merge is Merge.SUM:
             return one + other
+        if self.merge is Merge.VALUES:
+            return sorted([*one, *other])
         return min(one, other) if self.merge is Merge.MIN else max(one, other)
 
     def _one(self) -> Any:
         return 1 if self.value is None else self.value
 
-    def _nothing(self) -> int | None:
+    def nothing(self) -> Figure:
+        """The figure of no records."""
+        if self.merge is Merge.VALUES:
+            return []
         return 0 if self.merge is Merge.SUM else None
 
 
@@ -93,6 +106,8 @@ class Part:
 
     wheres: tuple[Where, ...]
     measure: Measure
+    number: "Part | None" = None
+    """Of values: the part that counts them."""
 
     @cached_property
     def where_key(self) -> str:
@@ -110,13 +125,14 @@ class Daily:
     """A metric as figures of parts over ranges of its time field, which are added up day by day.
 
     `ranges` names, for a span, parts by their number and half-open ranges in the unit of the time
-    field (milliseconds, or days). `figures` makes of their figures those that the reading's `finish`
-    takes; None where they don't say enough about this span, which is then scanned.
+    field (milliseconds, or days). `figures` makes of their figures what the reading's `finish` takes:
+    those of its columns, and what its `beside` would have found; None where they don't say enough
+    about this span, which is then scanned.
     """
 
     parts: tuple[Part, ...]
     ranges: Callable[[Span], Sequence[tuple[int, int, int]]]
-    figures: Callable[[Figures, Span], Figures | None]
+    figures: Callable[[Figures, Span], tuple[Figures, Any] | None]
 
 
 def over_window(parts: Sequence[Part], source: Filterable, anchor: str | None) -> Daily:
@@ -126,7 +142,7 @@ def over_window(parts: Sequence[Part], source: Filterable, anchor: str | None) -
         start, end = window_bounds(source, anchor, span)
         return [(number, start, end) for number in range(len(parts))]
 
-    return Daily(tuple(parts), ranges, lambda figures, span: figures)
+    return Daily(tuple(parts), ranges, lambda figures, span: (figures, None))
 
 
 def window_bounds(source: Filterable, anchor: str | None, span: Span) -> tuple[int, int]:

@@ -5,6 +5,7 @@ PostgreSQL's percentile_cont and pandas' default) in SQL that every engine runs 
 belong here: which records are looked at (evaluate).
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from sqlalchemy import CTE, ColumnElement, Connection, Select, func, select
@@ -54,8 +55,27 @@ def quantiles(
         counts[row.span] = row.n
     found: dict[int, tuple[Decimal, int]] = {}
     for span, ranks in picked.items():
-        whole, hundredths = divmod((counts[span] - 1) * percent, 100)
-        low = ranks[whole + 1]
-        high = ranks.get(whole + 2, low)
-        found[span] = (low + Decimal((high - low) * hundredths) / 100, counts[span])
+        lower, hundredths = _rank(counts[span], percent)
+        low = ranks[lower]
+        found[span] = _between(low, ranks.get(lower + 1, low), hundredths), counts[span]
     return found
+
+
+def quantile(values: Sequence[int], percent: int) -> tuple[Decimal, int] | None:
+    """The same of sorted values that are at hand; None where there are none."""
+    if not values:
+        return None
+    lower, hundredths = _rank(len(values), percent)
+    low = values[lower - 1]
+    high = values[lower] if lower < len(values) else low
+    return _between(low, high, hundredths), len(values)
+
+
+def _rank(count: int, percent: int) -> tuple[int, int]:
+    """The rank (from 1) of the lower neighbour, and hundredths of the way to the next."""
+    whole, hundredths = divmod((count - 1) * percent, 100)
+    return whole + 1, hundredths
+
+
+def _between(low: int, high: int, hundredths: int) -> Decimal:
+    return low + Decimal((high - low) * hundredths) / 100

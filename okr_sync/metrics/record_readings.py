@@ -7,6 +7,7 @@ times (time_readings), of rates per record (mean_readings) and of converted amou
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -32,8 +33,17 @@ from okr_sync.metrics.filters import Filterable, condition_sql
 from okr_sync.metrics.fx import Rates
 from okr_sync.metrics.mean_readings import mean_reading
 from okr_sync.metrics.measurement import Measurement
-from okr_sync.metrics.measures import Daily, Figures, Measure, Part, over_window, window_bounds
-from okr_sync.metrics.quantiles import percent_of
+from okr_sync.metrics.measures import (
+    Daily,
+    Figures,
+    Measure,
+    Merge,
+    Part,
+    once,
+    over_window,
+    window_bounds,
+)
+from okr_sync.metrics.quantiles import percent_of, quantile
 from okr_sync.metrics.readings import (
     Reading,
     is_unknown,
@@ -84,12 +94,19 @@ def _agg_reading(
     if percent is not None:
         x = number_column(aggregation.field, aggregation.agg, source)
         condition = and_(where, own)
+        filled, values = once(
+            source, f"values {aggregation.field}", lambda: _values(aggregation.field, x)
+        )
+        number = Part((metric.where, aggregation.where), filled)
+        to_rank = Part(number.wheres, values, number)
+        daily = over_window([number, to_rank], source, anchor_field(metric))
         return Reading(
             lambda windows: (count_where(condition),),
             lambda figures, beside: measure_agg(
                 metric, Amount(beside[0] / MICROS, beside[1]) if beside else Amount(None, 0)
             ),
             percentile_beside(percent, x, lambda windows: condition),
+            replace(daily, figures=lambda found, span: (found[:1], quantile(found[1], percent))),
         )
     aggregate = aggregate_of(aggregation, lambda: and_(where, own), source)
     wheres = (metric.where, aggregation.where)
@@ -99,6 +116,11 @@ def _agg_reading(
         lambda figures, beside: measure_agg(metric, aggregate.read(figures)),
         daily=over_window(parts, source, anchor_field(metric)) if parts else None,
     )
+
+
+def _values(field: str | None, x: ColumnElement[Any]) -> tuple[Measure, Measure]:
+    filled = x.is_not(None)
+    return Measure(f"filled {field}", filled), Measure(f"values {field}", filled, x, Merge.VALUES)
 
 
 def _ratio_reading(metric: RatioMetric, where: ColumnElement[bool], source: Filterable) -> Reading:
@@ -174,8 +196,11 @@ def _beside(daily: Daily, part: Part, source: Filterable, anchor: str | None) ->
     def ranges(span: Span) -> Sequence[tuple[int, int, int]]:
         return [*daily.ranges(span), (number, *window_bounds(source, anchor, span))]
 
-    def figures(found: Figures, span: Span) -> Figures | None:
+    def figures(found: Figures, span: Span) -> tuple[Figures, Any] | None:
         own = daily.figures(found[:-1], span)
-        return None if own is None else (*own, found[-1])
+        if own is None:
+            return None
+        of_columns, beside = own
+        return (*of_columns, found[-1]), beside
 
     return Daily((*daily.parts, part), ranges, figures)

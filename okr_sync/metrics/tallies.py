@@ -1,7 +1,7 @@
-"""Tallies: the figures of many parts, slot by slot, from a few queries that group records by code.
+"""Tallies: the figures of many parts, day by day, from a few queries that group records by code.
 
 Belongs here: which parts go into one query, the query, and adding up its groups for each part. Does
-not belong here: codes (codes), slots (timeline), what a metric makes of the figures (daily_figures).
+not belong here: codes (codes), days (timeline), what a metric makes of the figures (daily_figures).
 
 What the engine gives back is bounded by what the bindings tell apart and by the days, and not by the
 number of records.
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
-from okr_sync.metrics.codes import Codes, Combination, Matcher
+from okr_sync.metrics.codes import Classes, Codes, Matcher, Packed
 from okr_sync.metrics.measures import Measure, Merge, Part
 from okr_sync.metrics.timeline import Timeline
 
@@ -23,8 +23,6 @@ MOST_GROUPS: Final = 200_000
 
 _MOST_MEASURES: Final = 300
 """PostgreSQL takes 1,664 columns in one statement, and SQLite 2,000."""
-
-_Packed = tuple[int, ...]
 
 
 @dataclass
@@ -40,20 +38,18 @@ def tally(
     timeline: Timeline,
     parts: Mapping[str, Part],
     days: Collection[int],
-    marks: Sequence[int] = (),
-    most_groups: int | None = MOST_GROUPS,
-) -> dict[str, list[int | None]]:
-    """The figures of parts (by key) over records in the days, by slot of these days and marks.
+    *,
+    is_few: bool = False,
+) -> dict[str, dict[int, int]]:
+    """The figures of parts (by key) over records in the days, by day; days without are left out.
 
-    The first figure is that of the first day's first slot. Nothing is 0 in a sum, None in an extreme;
-    a part for which no record was found at all is left out. `most_groups` None: as many as there are.
+    `is_few`: there are so few records that one query may find as many groups.
     """
     codes = Codes(timeline.source)
-    found: dict[str, list[int | None]] = {}
-    slots = len(days) * (len(marks) + 1)
-    most = None if most_groups is None else max(1, most_groups // slots)
+    found: dict[str, dict[int, int]] = {}
+    most = None if is_few else max(1, MOST_GROUPS // len(days))
     for some in _bins(codes, parts, most):
-        found |= _count(connection, timeline, codes, some, sorted(days), marks)
+        found |= _count(connection, timeline, codes, some, days)
     return found
 
 
@@ -107,9 +103,8 @@ def _count(
     timeline: Timeline,
     codes: Codes,
     wanted: _Bin,
-    days: Sequence[int],
-    marks: Sequence[int],
-) -> dict[str, list[int | None]]:
+    days: Collection[int],
+) -> dict[str, dict[int, int]]:
     dimensions = sorted(wanted.dimensions)
     packs = codes.packed(dimensions)
     measures = {part.measure.name: part.measure for _, part, _ in wanted.parts}
@@ -118,7 +113,7 @@ def _count(
     numbered = {name: f"m{i}" for i, name in enumerate(measures)}
     records = (
         select(
-            timeline.slot(days, marks).label("slot"),
+            timeline.day(days).label("day"),
             *(pack.label(f"k{i}") for i, pack in enumerate(packs)),
             *(add.label(numbered[name]) for name, add in adds.items() if add is not None),
         )
@@ -126,63 +121,40 @@ def _count(
         .where(timeline.inside(days))
         .subquery("records")
     )
-    keys = [records.c.slot, *(records.c[f"k{i}"] for i in range(len(packs)))]
+    keys = [records.c.day, *(records.c[f"k{i}"] for i in range(len(packs)))]
     figures = [
         func.count() if adds[name] is None else measure.over(records.c[numbered[name]])
         for name, measure in measures.items()
     ]
-    groups: dict[_Packed, list[Sequence[Any]]] = defaultdict(list)
+    groups: dict[Packed, list[Sequence[Any]]] = defaultdict(list)
     for group in connection.execute(select(*keys, *figures).group_by(*keys)).all():
         groups[tuple(group[1 : len(keys)])].append(group)
     places = {name: len(keys) + i for i, name in enumerate(measures)}
-    per_day = len(marks) + 1
-    slots = range(days[0] * per_day, (days[-1] + 1) * per_day)
-    classes = _Classes({packed: codes.unpacked(dimensions, packed) for packed in groups})
-    found: dict[str, list[int | None]] = {}
+    classes = Classes({packed: codes.unpacked(dimensions, packed) for packed in groups})
+    found: dict[str, dict[int, int]] = {}
     for key, part, matcher in wanted.parts:
         matching = classes.matching(matcher)
         if matching:
             own = [groups[packed] for packed in matching]
-            found[key] = _added_up(part.measure, places[part.measure.name], slots, own)
+            found[key] = _added_up(part.measure, places[part.measure.name], own)
     return found
 
 
 def _added_up(
-    measure: Measure, place: int, slots: range, found: Iterable[Iterable[Sequence[Any]]]
-) -> list[int | None]:
-    """By slot the figure of a measure, at its place in each of the groups found."""
-    base = slots.start
+    measure: Measure, place: int, found: Iterable[Iterable[Sequence[Any]]]
+) -> dict[int, int]:
+    """By day the figure of a measure, at its place in each of the groups found."""
     if measure.merge is Merge.SUM:
-        sums = [0] * len(slots)
+        sums: dict[int, Any] = defaultdict(int)
         for groups in found:
             for group in groups:
-                sums[group[0] - base] += group[place]
-        return list(map(int, sums))  # PostgreSQL's sums of whole numbers are decimals
-    extremes: list[int | None] = [None] * len(slots)
+                sums[group[0]] += group[place]
+        # PostgreSQL's sums of whole numbers are decimals.
+        return {day: int(figure) for day, figure in sums.items()}
+    extremes: dict[int, int] = {}
     for groups in found:
         for group in groups:
-            number = group[0] - base
-            extremes[number] = measure.merged(extremes[number], group[place])
+            figure = measure.merged(extremes.get(group[0]), group[place])
+            if figure is not None:
+                extremes[group[0]] = figure
     return extremes
-
-
-class _Classes:
-    """The classes of records that there are, and which of them satisfy a condition."""
-
-    def __init__(self, combinations: Mapping[_Packed, Combination]) -> None:
-        self._combinations = combinations
-        self._by_dimensions: dict[frozenset[str], list[tuple[Combination, list[_Packed]]]] = {}
-
-    def matching(self, matcher: Matcher) -> list[_Packed]:
-        """The classes, as packed codes, whose records satisfy a condition."""
-        told_apart = self._by_dimensions.get(matcher.dimensions)
-        if told_apart is None:
-            told_apart = self._by_dimensions[matcher.dimensions] = self._by(matcher.dimensions)
-        return [packed for codes, some in told_apart if matcher.holds(codes) for packed in some]
-
-    def _by(self, dimensions: frozenset[str]) -> list[tuple[Combination, list[_Packed]]]:
-        names = sorted(dimensions)
-        alike: dict[tuple[int, ...], list[_Packed]] = defaultdict(list)
-        for packed, codes in self._combinations.items():
-            alike[tuple(codes[name] for name in names)].append(packed)
-        return [(dict(zip(names, codes, strict=True)), some) for codes, some in alike.items()]

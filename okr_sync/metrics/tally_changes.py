@@ -1,11 +1,12 @@
 """Day figures brought up to date: less what changed records were, plus what they are.
 
 Belongs here: that sum. Does not belong here: which records have changed (warehouse.mirror_changes),
-counting (tallies).
+counting (tallies, value_lists).
 """
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,22 +16,32 @@ from sqlalchemy.sql.visitors import replacement_traverse
 from okr_sync.metrics.measures import Measure, Merge, Part
 from okr_sync.metrics.tallies import tally
 from okr_sync.metrics.timeline import Timeline
+from okr_sync.metrics.value_lists import value_lists
 from okr_sync.warehouse.mirror_changes import changed_since, sequence_of
-from okr_sync.warehouse.tally_store import DayFigures, read_figures
+from okr_sync.warehouse.tally_store import DayFigures, Figure, read_figures
+
+Changes = Sequence[tuple[int, Figure]]
+"""Figures of changed records, by their place among the days."""
 
 
 def kept_figures(
-    connection: Connection, timeline: Timeline, parts: Mapping[str, Part]
+    connection: Connection,
+    timeline: Timeline,
+    parts: Mapping[str, Part],
+    exact: Mapping[str, tuple[int, int]],
 ) -> tuple[dict[str, DayFigures], dict[str, DayFigures]]:
     """What is kept of parts, by key: as it is, and (the second) brought up to date after changes.
 
-    Parts that have to be counted anew are left out.
+    Parts that have to be counted anew are left out. Of those in `exact` only these days are looked at.
     """
     source, _, dataset = timeline.source.dataset.partition(".")
     sequence = sequence_of(connection, source, dataset)
     current: dict[str, DayFigures] = {}
     outdated: dict[int, dict[str, DayFigures]] = defaultdict(dict)
-    for key, (known, figures) in read_figures(connection, source, dataset, parts).items():
+    for key, (known, kept) in read_figures(connection, source, dataset, parts).items():
+        figures = kept.within(*exact[key]) if key in exact else kept
+        if not figures.values:
+            continue
         if known == sequence.newest:
             current[key] = figures
         elif known >= sequence.known_since:
@@ -50,45 +61,69 @@ def _mended(
 ) -> dict[str, DayFigures]:
     table = timeline.source.table
     assert isinstance(table, Table)
-    first = min(figures.first for figures in held.values())
-    after = max(figures.after for figures in held.values())
+    days = range(
+        min(figures.first for figures in held.values()),
+        max(figures.after for figures in held.values()),
+    )
     then, now = (
-        tally(
+        _counted(
             connection,
             Timeline(replace(timeline.source, table=changed), timeline.anchor),
             _parts_of(changed, parts, held),
-            range(first, after),
-            most_groups=None,  # there are no more groups than changed records
+            days,
         )
         for changed in changed_since(table, known)
     )
     mended: dict[str, DayFigures] = {}
     for key, figures in held.items():
-        merge, start = parts[key].measure.merge, figures.first - first
-        values: list[int | None] | None = figures.values
-        for changes, sign in ((then.get(key), -1), (now.get(key), 1)):
-            if changes is not None and values is not None:
-                own = changes[start : start + len(values)]
-                values = _changed(merge, values, own, sign)
-        if values is not None:
+        merge = parts[key].measure.merge
+        values = list(figures.values)
+        own_days = range(figures.first, figures.after)
+        gone, come = (
+            [
+                (day - figures.first, one)
+                for day, one in some.get(key, {}).items()
+                if day in own_days
+            ]
+            for some in (then, now)
+        )
+        if _take(merge, values, gone):
+            _give(parts[key].measure, values, come)
             mended[key] = DayFigures(figures.first, values)
     return mended
 
 
-def _changed(
-    merge: Merge, values: list[int | None], changes: list[int | None], sign: int
-) -> list[int | None] | None:
-    """Values with changes added or taken away; None where they can't be taken away."""
-    if merge is Merge.SUM:
-        pairs = zip(values, changes, strict=True)
-        return [(value or 0) + sign * (change or 0) for value, change in pairs]
-    measure = Measure("", merge=merge)
-    found: list[int | None] = []
-    for value, change in zip(values, changes, strict=True):
-        if sign < 0 and change is not None and measure.merged(value, change) == change:
-            return None  # what was the extreme is gone: the next one isn't known
-        found.append(measure.merged(value, change) if sign > 0 else value)
-    return found
+def _counted(
+    connection: Connection, timeline: Timeline, parts: Mapping[str, Part], days: range
+) -> dict[str, Mapping[int, Figure]]:
+    """The figures of a few records, by part and day."""
+    to_rank = {key: part for key, part in parts.items() if part.measure.merge is Merge.VALUES}
+    others = {key: part for key, part in parts.items() if key not in to_rank}
+    return {
+        **tally(connection, timeline, others, days, is_few=True),
+        **value_lists(connection, timeline, to_rank, days, is_few=True),
+    }
+
+
+def _take(merge: Merge, values: list[Figure], gone: Changes) -> bool:
+    """Take away what changed records were; False where what is left isn't known."""
+    for place, figure in gone:
+        value = values[place]
+        if merge is Merge.SUM:
+            values[place] = value - figure
+        elif merge is Merge.VALUES:
+            values[place] = left = list(value)
+            for one in figure:
+                del left[bisect_left(left, one)]
+        elif value is None or Measure("", merge=merge).merged(value, figure) == figure:
+            return False  # what was the extreme is gone: the next one isn't known
+    return True
+
+
+def _give(measure: Measure, values: list[Figure], come: Changes) -> None:
+    """Add what changed records are."""
+    for place, figure in come:
+        values[place] = measure.merged(values[place], figure)
 
 
 def _parts_of(

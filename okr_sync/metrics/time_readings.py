@@ -5,6 +5,7 @@ other kinds (record_readings).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -26,7 +27,7 @@ from okr_sync.metrics.measures import (
     over_window,
     window_bounds,
 )
-from okr_sync.metrics.quantiles import percent_of
+from okr_sync.metrics.quantiles import percent_of, quantile
 from okr_sync.metrics.readings import MS_PER_DAY, Reading, percentile_beside, quotient
 from okr_sync.metrics.spans import Span
 from okr_sync.metrics.time_conditions import (
@@ -44,6 +45,14 @@ from okr_sync.warehouse.mirror import FieldType
 
 _PLACES: Final = {"average": 1, "min": 2, "max": 3}
 """Where the figure of an aggregation is among those of a duration; percentiles are beside them."""
+
+_MEASURED: Final = {
+    "average": ("elapsed", Merge.SUM),
+    "min": ("shortest", Merge.MIN),
+    "max": ("longest", Merge.MAX),
+    "median": ("durations", Merge.VALUES),
+}
+"""How what a duration's aggregation is made of is called, and how it adds up."""
 
 
 def _horizon(windows: CTE) -> Horizon:
@@ -113,9 +122,9 @@ def _conversion_by_day(metric: ConversionMetric, source: Filterable) -> Daily:
             (backwards, start, mature),
         ]
 
-    def figures(found: Figures, span: Span) -> Figures:
+    def figures(found: Figures, span: Span) -> tuple[Figures, Any]:
         mature, converted, too_late, cohort, negative = (int(figure or 0) for figure in found)
-        return mature, converted - too_late, cohort, negative
+        return (mature, converted - too_late, cohort, negative), None
 
     return Daily(tuple(Part((metric.where,), each) for each in measures), ranges, figures)
 
@@ -158,39 +167,39 @@ def duration_reading(
         if percent is None
         else percentile_beside(percent, elapsed, lambda windows: conditions(windows).counted)
     )
-    adds_up = percent is None and metric.cohort != "start"
+    adds_up = metric.cohort != "start"
     return Reading(columns, finish, ranked, _duration_by_day(metric, source) if adds_up else None)
 
 
 def _duration_by_day(metric: DurationMetric, source: Filterable) -> Daily:
     """Durations by the day of arrival; what is not known yet is looked for where it may be."""
+    percent = percent_of(metric.agg)
     name = f"{metric.from_time} {metric.to_time}"
 
     def made() -> tuple[Measure, ...]:
         elapsed, first = elapsed_ms(metric, source), start_ms(metric, source)
         counted, negative = elapsed >= 0, elapsed < 0
-        own = {
-            "average": Measure(f"elapsed {name}", counted, elapsed),
-            "min": Measure(f"shortest {name}", counted, elapsed, Merge.MIN),
-            "max": Measure(f"longest {name}", counted, elapsed, Merge.MAX),
-        }[metric.agg]
+        what, merge = _MEASURED[metric.agg if percent is None else "median"]
         return (
             Measure(f"arrived {name}", counted),
-            own,
+            Measure(f"{what} {name}", counted, elapsed, merge),
             Measure(f"negative {name}", negative),
             Measure(f"latest negative {name}", negative, first, Merge.MAX),
         )
 
     measures = once(source, f"duration {metric.agg} {name}", made)
-    parts = [Part((metric.where,), each) for each in measures]
-    window = over_window(parts, source, metric.to_time)
+    arrived, *others = (Part((metric.where,), each) for each in measures)
+    if percent is not None:
+        others[0] = replace(others[0], number=arrived)
+    window = over_window([arrived, *others], source, metric.to_time)
 
-    def figures(found: Figures, span: Span) -> Figures | None:
+    def figures(found: Figures, span: Span) -> tuple[Figures, Any] | None:
         arrived, days, backwards, latest = found
         # A start after the as-of instant is not known yet, nor that it comes too late.
         if latest is not None and int(latest) >= known_before(metric, source, span):
             return None
         by_agg = (days if metric.agg == agg else None for agg in _PLACES)
-        return arrived, *by_agg, backwards
+        ranked = None if percent is None else quantile(days, percent)
+        return (arrived, *by_agg, backwards), ranked
 
     return Daily(window.parts, window.ranges, figures)

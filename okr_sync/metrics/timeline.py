@@ -2,17 +2,13 @@
 
 Belongs here: from a range of a time field to whole days and pieces of days, and both as SQL. Does not
 belong here: what is counted in a day (tallies), which ranges a metric wants (measures).
-
-A slot is a day, or a piece of one: days are cut at marks, which are offsets from local midnight, so
-slot = day × (marks + 1) + the number of marks at or before the record's time.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, literal, literal_column, or_, true
+from sqlalchemy import ColumnElement, and_, literal, literal_column, or_, true
 
 from okr_sync.metrics.filters import Filterable
 from okr_sync.metrics.local_days import local_day, since_midnight
@@ -26,20 +22,19 @@ _MOST_RUNS: Final = 20
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of a local day, in milliseconds since its midnight; `end` None: up to its end."""
+    """A piece of any local day, in milliseconds since its midnight; `end` None: up to its end."""
 
-    day: int
     start: int
     end: int | None
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """A range of time: the whole days [first, after), and the pieces of days beside them."""
+    """A range of time: the whole days [first, after), and the pieces of days beside them, by day."""
 
     first: int
     after: int
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[tuple[int, Piece], ...] = ()
 
 
 class Timeline:
@@ -66,13 +61,13 @@ class Timeline:
         first, last = self._day_of(start), self._day_of(end)
         from_midnight, until = start - self._midnight(first), end - self._midnight(last)
         if first == last:
-            return Stretch(first, first, (Piece(first, from_midnight, until),))
-        pieces: list[Piece] = []
+            return Stretch(first, first, ((first, Piece(from_midnight, until)),))
+        pieces: list[tuple[int, Piece]] = []
         if from_midnight:
-            pieces.append(Piece(first, from_midnight, None))
+            pieces.append((first, Piece(from_midnight, None)))
             first += 1
         if until:
-            pieces.append(Piece(last, 0, until))
+            pieces.append((last, Piece(0, until)))
         return Stretch(first, last, tuple(pieces))
 
     def _day_of(self, at: int) -> int:
@@ -103,34 +98,24 @@ class Timeline:
     def _start_of(self, day: int) -> ColumnElement[Any]:
         return literal(self._midnight(day) if self._has_instants else day)
 
-    def slot(self, days: Sequence[int], marks: Sequence[int] = ()) -> ColumnElement[Any]:
-        """The slot of a record that lies in the days (or between the first and the last)."""
+    def day(self, days: Collection[int]) -> ColumnElement[Any]:
+        """The day of a record that lies in the days (or between the first and the last)."""
         if self.anchor is None:
             return literal_column("0")
         first, last = from_day_number(min(days)), from_day_number(max(days))
-        day = local_day(self.source, self.anchor, first, last)
-        if not marks:
-            return day
-        since = since_midnight(self.source, self.anchor, first, last)
-        piece = case(
-            *((since < literal(mark), literal_column(str(i))) for i, mark in enumerate(marks)),
-            else_=literal_column(str(len(marks))),
-        )
-        return day * literal_column(str(len(marks) + 1)) + piece
+        return local_day(self.source, self.anchor, first, last)
 
+    def in_piece(self, piece: Piece, first: int, after: int) -> ColumnElement[bool]:
+        """Whether a record of the days [first, after) lies in this piece of its day."""
+        assert self.anchor is not None
+        last = from_day_number(after - 1)
+        since = since_midnight(self.source, self.anchor, from_day_number(first), last)
+        begun = since >= literal(piece.start)
+        return begun if piece.end is None else and_(begun, since < literal(piece.end))
 
-def marks_of(pieces: Iterable[Piece]) -> list[int]:
-    """Where days are to be cut so that each piece is made of whole slots."""
-    edges = {edge for piece in pieces for edge in (piece.start, piece.end) if edge}
-    return sorted(edges)
-
-
-def slots_of(piece: Piece, marks: Sequence[int]) -> range:
-    """The slots that a piece is made of."""
-    base = piece.day * (len(marks) + 1)
-    start = bisect_right(marks, piece.start)
-    end = len(marks) + 1 if piece.end is None else bisect_right(marks, piece.end - 1) + 1
-    return range(base + start, base + end)
+    def begins_day(self, at: int) -> bool:
+        """Whether an instant is a local midnight."""
+        return at == self._midnight(self._day_of(at))
 
 
 def _runs(days: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Table
@@ -17,22 +18,34 @@ from okr_sync.warehouse.mirror_changes import forget_before, sequence_of
 from okr_sync.warehouse.tables import day_figures
 from okr_sync.warehouse.upsert import upsert
 
+Figure = Any
+"""A whole number, None where there is none; of values that are to be ranked their sorted list."""
+
 
 @dataclass(frozen=True)
 class DayFigures:
     """A part's figures for the days from `first` on; None where there is none that day."""
 
     first: int
-    values: list[int | None]
+    values: list[Figure]
 
     @property
     def after(self) -> int:
         """The first day that is not known any more."""
         return self.first + len(self.values)
 
-    def between(self, first: int, after: int) -> Sequence[int | None]:
+    def between(self, first: int, after: int) -> Sequence[Figure]:
         """The figures of the days [first, after), which must be known."""
         return self.values[first - self.first : after - self.first]
+
+    def within(self, first: int, after: int) -> "DayFigures":
+        """What is known of the days [first, after)."""
+        start, end = max(first, self.first), min(after, self.after)
+        return (
+            self
+            if (start, end) == (self.first, self.after)
+            else DayFigures(start, self.values[start - self.first : max(start, end) - self.first])
+        )
 
     def joined(self, other: "DayFigures") -> "DayFigures":
         """Both, of which one must begin where the other ends."""
