@@ -158,9 +158,16 @@ class Classes:
     def __init__(self, combinations: Mapping[Packed, Combination]) -> None:
         self._combinations = combinations
         self._by_dimensions: dict[frozenset[str], list[tuple[Combination, list[Packed]]]] = {}
+        self._matching: dict[int, tuple[Matcher, list[Packed]]] = {}
 
     def matching(self, matcher: Matcher) -> list[Packed]:
         """The classes, as packed codes, whose records satisfy a condition."""
+        known = self._matching.get(id(matcher))  # itself held, so that nothing else gets its id
+        if known is None:
+            known = self._matching[id(matcher)] = matcher, self._looked_up(matcher)
+        return known[1]
+
+    def _looked_up(self, matcher: Matcher) -> list[Packed]:
         told_apart = self._by_dimensions.get(matcher.dimensions)
         if told_apart is None:
             told_apart = self._by_dimensions[matcher.dimensions] = self._by(matcher.dimensions)

@@ -133,9 +133,8 @@ def _count(
     classes = Classes({packed: codes.unpacked(dimensions, packed) for packed in groups})
     found: dict[str, dict[int, int]] = {}
     for key, part, matcher in wanted.parts:
-        matching = classes.matching(matcher)
-        if matching:
-            own = [groups[packed] for packed in matching]
+        own = [groups[packed] for packed in classes.matching(matcher)]
+        if own:
             found[key] = _added_up(part.measure, places[part.measure.name], own)
     return found
 

@@ -6,11 +6,11 @@ counting (tallies, value_lists).
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Column, Connection, FromClause, Table
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, Table, literal_column
 from sqlalchemy.sql.visitors import replacement_traverse
 
 from okr_sync.metrics.measures import Measure, Merge, Part
@@ -20,8 +20,16 @@ from okr_sync.metrics.value_lists import value_lists
 from okr_sync.warehouse.mirror_changes import changed_since, sequence_of
 from okr_sync.warehouse.tally_store import DayFigures, Figure, read_figures
 
-Changes = Sequence[tuple[int, Figure]]
-"""Figures of changed records, by their place among the days."""
+_Change = tuple[int, Figure]
+"""The figure of changed records of a day, by its place among the days."""
+
+
+class _BothSides(Timeline):
+    """Days of changed records: twice the day for what they were, and one more for what they are."""
+
+    def day(self, days: Collection[int]) -> ColumnElement[Any]:
+        """The day and the side of a record."""
+        return super().day(days) * literal_column("2") + self.source.table.c.is_now
 
 
 def kept_figures(
@@ -65,30 +73,20 @@ def _mended(
         min(figures.first for figures in held.values()),
         max(figures.after for figures in held.values()),
     )
-    then, now = (
-        _counted(
-            connection,
-            Timeline(replace(timeline.source, table=changed), timeline.anchor),
-            _parts_of(changed, parts, held),
-            days,
-        )
-        for changed in changed_since(table, known)
-    )
+    changed = changed_since(table, known)
+    both_sides = _BothSides(replace(timeline.source, table=changed), timeline.anchor)
+    found = _counted(connection, both_sides, _parts_of(changed, parts, held), days)
     mended: dict[str, DayFigures] = {}
     for key, figures in held.items():
-        merge = parts[key].measure.merge
         values = list(figures.values)
-        own_days = range(figures.first, figures.after)
-        gone, come = (
-            [
-                (day - figures.first, one)
-                for day, one in some.get(key, {}).items()
-                if day in own_days
-            ]
-            for some in (then, now)
-        )
-        if _take(merge, values, gone):
-            _give(parts[key].measure, values, come)
+        sides: tuple[list[_Change], list[_Change]] = [], []
+        for slot, figure in found.get(key, {}).items():
+            day, is_now = divmod(slot, 2)
+            if figures.first <= day < figures.after:
+                sides[is_now].append((day - figures.first, figure))
+        measure, (gone, come) = parts[key].measure, sides
+        if _take(measure, values, gone):
+            _give(measure, values, come)
             mended[key] = DayFigures(figures.first, values)
     return mended
 
@@ -96,7 +94,7 @@ def _mended(
 def _counted(
     connection: Connection, timeline: Timeline, parts: Mapping[str, Part], days: range
 ) -> dict[str, Mapping[int, Figure]]:
-    """The figures of a few records, by part and day."""
+    """The figures of a few records, by part and day (or what the timeline makes of it)."""
     to_rank = {key: part for key, part in parts.items() if part.measure.merge is Merge.VALUES}
     others = {key: part for key, part in parts.items() if key not in to_rank}
     return {
@@ -105,22 +103,22 @@ def _counted(
     }
 
 
-def _take(merge: Merge, values: list[Figure], gone: Changes) -> bool:
+def _take(measure: Measure, values: list[Figure], gone: Iterable[_Change]) -> bool:
     """Take away what changed records were; False where what is left isn't known."""
     for place, figure in gone:
         value = values[place]
-        if merge is Merge.SUM:
+        if measure.merge is Merge.SUM:
             values[place] = value - figure
-        elif merge is Merge.VALUES:
+        elif measure.merge is Merge.VALUES:
             values[place] = left = list(value)
             for one in figure:
                 del left[bisect_left(left, one)]
-        elif value is None or Measure("", merge=merge).merged(value, figure) == figure:
+        elif value is None or measure.merged(value, figure) == figure:
             return False  # what was the extreme is gone: the next one isn't known
     return True
 
 
-def _give(measure: Measure, values: list[Figure], come: Changes) -> None:
+def _give(measure: Measure, values: list[Figure], come: Iterable[_Change]) -> None:
     """Add what changed records are."""
     for place, figure in come:
         values[place] = measure.merged(values[place], figure)

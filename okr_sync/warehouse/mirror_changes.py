@@ -95,8 +95,8 @@ def forget_before(connection: Connection, table: Table, source: str, dataset: st
         _known_since(connection, source, dataset, oldest)
 
 
-def changed_since(table: Table, sequence: int) -> tuple[Subquery, Subquery]:
-    """The records changed since a write: as they were then, and as they are now."""
+def changed_since(table: Table, sequence: int) -> Subquery:
+    """The records changed since a write, as they were then and (`is_now` 1, else 0) as they are now."""
     journal = journal_table(table)
     earlier = journal_table(table).alias("earlier")
     since = journal.c.sequence > sequence
@@ -106,10 +106,12 @@ def changed_since(table: Table, sequence: int) -> tuple[Subquery, Subquery]:
         earlier.c.sequence < journal.c.sequence,
     )
     columns = [journal.c[column.name] for column in table.c]
-    then = sa.select(*columns).where(since, is_first, journal.c.present == 1).subquery("then")
+    then = sa.select(*columns, sa.literal_column("0").label("is_now"))
     ids = sa.select(journal.c.id).where(since)
-    now = sa.select(*table.c).where(table.c.id.in_(ids)).subquery("now")
-    return then, now
+    now = sa.select(*table.c, sa.literal_column("1")).where(table.c.id.in_(ids))
+    return sa.union_all(then.where(since, is_first, journal.c.present == 1), now).subquery(
+        "changed"
+    )
 
 
 def journal_table(table: Table) -> Table:
