@@ -40,13 +40,18 @@ class DailyQuestion:
 
 
 def daily_figures(
-    connection: Connection, timeline: Timeline, questions: Sequence[DailyQuestion]
+    connection: Connection,
+    timeline: Timeline,
+    questions: Sequence[DailyQuestion],
+    most_values: int = MOST_VALUES,
 ) -> tuple[list[list[tuple[Figures, Any] | None]], dict[str, DayFigures]]:
     """For each question what its reading finishes, by span; None where the span has to be scanned.
 
+    No more than `most_values` values are held to be ranked, those of the metrics that have fewest.
+
     Beside that the figures by day that are worth keeping, by part.
     """
-    wanted = _Wanted(timeline)
+    wanted = _Wanted(timeline, most_values)
     for question in questions:
         for span in question.spans:
             wanted.add(question, span)
@@ -61,8 +66,8 @@ class _Wanted:
     A piece of days is a part of its own, over the records that lie in it.
     """
 
-    def __init__(self, timeline: Timeline) -> None:
-        self._timeline = timeline
+    def __init__(self, timeline: Timeline, most_values: int) -> None:
+        self._timeline, self._most_values = timeline, most_values
         self._kept: dict[str, DayFigures] = {}
         self._held: dict[str, DayFigures] = {}
         self._lasting: set[str] = set()
@@ -180,7 +185,7 @@ class _Wanted:
             (sum(self._held[self._numbers[key]].between(*self._days[key])), key) for key in keys
         )
         found: list[str] = []
-        left = MOST_VALUES
+        left = self._most_values
         for size, key in sizes:
             left -= size
             if left < 0:

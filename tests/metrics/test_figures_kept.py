@@ -1,5 +1,6 @@
 """Figures kept from run to run: after any changes they say what counting everything anew says."""
 
+import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -18,10 +19,17 @@ from okr_sync.config.models import (
     Project,
     RatioMetric,
     RecordMetric,
+    SnapshotMetric,
 )
 from okr_sync.config.where import Condition, Operator, Where
+from okr_sync.metrics.daily_figures import DailyQuestion, daily_figures
 from okr_sync.metrics.evaluate_records import Answers, Question, evaluate_records
+from okr_sync.metrics.fx import Rates
+from okr_sync.metrics.mirrored import read_mirrored
+from okr_sync.metrics.record_readings import reading_of
+from okr_sync.metrics.scans import cells_of_spans, scan
 from okr_sync.metrics.spans import Span
+from okr_sync.metrics.timeline import Timeline
 from okr_sync.metrics.windows import Window, local_midnight
 from okr_sync.warehouse.connect import Warehouse, open_warehouse
 from okr_sync.warehouse.encoding import epoch_ms
@@ -78,6 +86,10 @@ METRICS: tuple[RecordMetric, ...] = (
     ),
     DurationMetric(name="days", from_time="created_at", to_time="won_at", agg="average", **BASE),
     DurationMetric(name="longest", from_time="created_at", to_time="won_at", agg="max", **BASE),
+    _agg("median", "median"),
+    _agg("p90", "p90", where=Where()),
+    DurationMetric(name="half", from_time="created_at", to_time="won_at", agg="median", **BASE),
+    SnapshotMetric(name="now", aggregation=Aggregation(agg="median", field="amount"), **BASE),
 )
 
 
@@ -103,11 +115,12 @@ def rows() -> st.SearchStrategy[list[Row]]:
     return st.lists(row, max_size=6, unique_by=lambda one: one["id"])
 
 
-def steps() -> st.SearchStrategy[list[tuple[list[Row], set[str], int, bool]]]:
-    """Changed records, deleted ones, the day that is then looked at, and whether all is read anew."""
+def steps() -> st.SearchStrategy[list[tuple[list[Row], set[str], int, int, bool]]]:
+    """Changed records, deleted ones, the day and hour of the look, and whether all is read anew."""
     gone = st.sets(st.integers(1, 12).map(str), max_size=4)
     is_full = st.integers(0, 9).map(lambda drawn: drawn == 0)
-    step = st.tuples(rows(), gone, st.integers(1, DAYS), is_full)
+    hour = st.sampled_from([24, 24, 24, 9, 10])
+    step = st.tuples(rows(), gone, st.integers(1, DAYS), hour, is_full)
     return st.lists(step, min_size=2, max_size=4)
 
 
@@ -182,11 +195,11 @@ def look(warehouse: Warehouse, project: Project, last: int, hour: int = 24) -> A
     return answers
 
 
-def anew(warehouse: Warehouse, project: Project, last: int) -> Answers:
+def anew(warehouse: Warehouse, project: Project, last: int, hour: int = 24) -> Answers:
     """The same with nothing kept from earlier."""
     with warehouse.write() as connection:
         connection.execute(delete(day_figures))
-    return look(warehouse, project, last)
+    return look(warehouse, project, last, hour)
 
 
 @pytest.mark.parametrize("engine", ["sqlite_file", "postgresql_database"])
@@ -201,16 +214,82 @@ def test_kept_figures_are_those_counted_anew(
     request: pytest.FixtureRequest,
     project: Project,
     engine: str,
-    taken: list[tuple[list[Row], set[str], int, bool]],
+    taken: list[tuple[list[Row], set[str], int, int, bool]],
 ) -> None:
     """Changed, deleted, restored and moved records: what is kept ends as what counting anew finds."""
     warehouse: Warehouse = request.getfixturevalue(engine)
     apply(warehouse, [], set(), is_full=True)
     look(warehouse, project, 5)
-    for changed, gone, last, is_full in taken:
+    for changed, gone, last, hour, is_full in taken:
         apply(warehouse, changed, gone, is_full=is_full)
-        found = look(warehouse, project, last)
-    assert found == anew(warehouse, project, last)
+        found = look(warehouse, project, last, hour)
+    assert found == anew(warehouse, project, last, hour)
+
+
+def drawn(draw: random.Random, number: int) -> Row:
+    """A deal that may be without a time, an amount or a channel, or won before it was created."""
+    created = draw.randrange(DAYS * 1440)
+    won = created + draw.randrange(-600, 6000)
+    return {
+        "id": str(number),
+        column_name("created_at"): None if draw.random() < 0.05 else _ms(created),
+        column_name("won_at"): None if draw.random() < 0.3 else _ms(won),
+        column_name("amount"): None if draw.random() < 0.1 else draw.randrange(40) * 500_000,
+        column_name("channel"): draw.choice(["PAID", "PAID", "ORGANIC", None]),
+        "bad_fields": None,
+        "created_ms": None,
+        "updated_ms": None,
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_days_of_changes_leave_what_counting_anew_finds(
+    warehouse: Warehouse, project: Project, seed: int
+) -> None:
+    """Hundreds of records, day after day some new, changed and gone: each look is as one from nothing."""
+    draw = random.Random(seed)
+    apply(warehouse, [drawn(draw, number) for number in range(300)], set(), is_full=True)
+    look(warehouse, project, 8)
+    for last in sorted(draw.randrange(8, DAYS) for _ in range(6)):
+        changed = [drawn(draw, number) for number in draw.sample(range(350), 30)]
+        gone = {str(number) for number in draw.sample(range(350), 5)}
+        apply(warehouse, changed, gone, is_full=False)
+        hour = draw.choice([24, 24, 9])
+        found = look(warehouse, project, last, hour)
+        with warehouse.read() as connection:
+            held = connection.execute(select(day_figures)).all()
+        assert found == anew(warehouse, project, last, hour)
+        with warehouse.write() as connection:  # the next look starts from what was mended
+            connection.execute(delete(day_figures))
+            connection.execute(insert(day_figures), [row._asdict() for row in held])
+
+
+def test_values_at_hand_are_ranked_as_the_engine_ranks_them(
+    warehouse: Warehouse, project: Project
+) -> None:
+    """Percentiles with more values than may be held are left to the engine, and say the same."""
+    draw = random.Random(1)
+    apply(warehouse, [drawn(draw, number) for number in range(300)], set(), is_full=True)
+    asked = [each for each in questions_of(15, 9) if each.metric.name in ("median", "p90")]
+    spans = asked[0].spans
+    with warehouse.read() as connection:
+        metrics = [each.metric for each in asked]
+        source = read_mirrored(connection, project, "hubspot.deals", metrics).source
+        readings = [reading_of(metric, source, (), no_rates) for metric in metrics]
+        ranked = scan(connection, cells_of_spans(source, "created_at", spans), readings)
+        for most, held in ((500, [True, True]), (200, [True, False]), (10, [False, False])):
+            timeline = Timeline(source, "created_at")
+            questions = [DailyQuestion(each.daily, spans, False) for each in readings if each.daily]
+            found, _ = daily_figures(connection, timeline, questions, most)
+            assert [None not in each for each in found] == held
+            for reading, answers, measured in zip(readings, found, ranked, strict=True):
+                for answer, by_engine in zip(answers, measured, strict=True):
+                    assert answer is None or reading.finish(*answer) == by_engine
+
+
+def no_rates(currency: str) -> Rates:
+    """No metric here converts money."""
+    raise AssertionError(currency)
 
 
 def fifty() -> list[Row]:
