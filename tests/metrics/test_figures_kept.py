@@ -229,6 +229,8 @@ def test_kept_figures_are_those_counted_anew(
 def drawn(draw: random.Random, number: int) -> Row:
     """A deal that may be without a time, an amount or a channel, or won before it was created."""
     created = draw.randrange(DAYS * 1440)
+    if draw.random() < 0.4:  # at a midnight of the winter or of the summer, where cohorts are cut
+        created = draw.randrange(1, DAYS) * 1440 - draw.choice([0, 60])
     won = created + draw.randrange(-600, 6000)
     return {
         "id": str(number),
@@ -246,15 +248,15 @@ def drawn(draw: random.Random, number: int) -> Row:
 def test_many_days_of_changes_leave_what_counting_anew_finds(
     warehouse: Warehouse, project: Project, seed: int
 ) -> None:
-    """Hundreds of records, day after day some new, changed and gone: each look is as one from nothing."""
+    """Hundreds of records, again and again some new, changed and gone: each look is as from nothing."""
     draw = random.Random(seed)
     apply(warehouse, [drawn(draw, number) for number in range(300)], set(), is_full=True)
     look(warehouse, project, 8)
-    for last in sorted(draw.randrange(8, DAYS) for _ in range(6)):
+    for last in (8, 13, 15, 13, 14, 8, 9):
         changed = [drawn(draw, number) for number in draw.sample(range(350), 30)]
         gone = {str(number) for number in draw.sample(range(350), 5)}
         apply(warehouse, changed, gone, is_full=False)
-        hour = draw.choice([24, 24, 9])
+        hour = draw.choice([24, 24, 24, 9])
         found = look(warehouse, project, last, hour)
         with warehouse.read() as connection:
             held = connection.execute(select(day_figures)).all()
@@ -262,6 +264,19 @@ def test_many_days_of_changes_leave_what_counting_anew_finds(
         with warehouse.write() as connection:  # the next look starts from what was mended
             connection.execute(delete(day_figures))
             connection.execute(insert(day_figures), [row._asdict() for row in held])
+
+
+def test_a_look_in_the_middle_of_a_day_keeps_whole_days_alone(
+    warehouse: Warehouse, project: Project
+) -> None:
+    """What is cut at the hour of the look is of no use an hour later: the kept figures stay as many."""
+    apply(warehouse, fifty(), set(), is_full=True)
+    kept = []
+    for hour in (24, 9, 10, 11):
+        look(warehouse, project, 5, hour)
+        with warehouse.read() as connection:
+            kept.append(connection.scalar(select(func.count()).select_from(day_figures)))
+    assert kept == kept[:1] * 4
 
 
 def test_values_at_hand_are_ranked_as_the_engine_ranks_them(
