@@ -149,7 +149,7 @@ def _added_up(
             for group in groups:
                 sums[group[0]] += group[place]
         # PostgreSQL's sums of whole numbers are decimals.
-        return {day: int(figure) for day, figure in sums.items()}
+        return {day: int(figure) for day, figure in sums.items() if figure}
     extremes: dict[int, int] = {}
     for groups in found:
         for group in groups:

@@ -78,13 +78,16 @@ def _mended(
     found = _counted(connection, both_sides, _parts_of(changed, parts, held), days)
     mended: dict[str, DayFigures] = {}
     for key, figures in held.items():
-        values = list(figures.values)
         sides: tuple[list[_Change], list[_Change]] = [], []
         for slot, figure in found.get(key, {}).items():
             day, is_now = divmod(slot, 2)
             if figures.first <= day < figures.after:
                 sides[is_now].append((day - figures.first, figure))
         measure, (gone, come) = parts[key].measure, sides
+        if not gone and not come:
+            mended[key] = figures
+            continue
+        values = list(figures.values)
         if _take(measure, values, gone):
             _give(measure, values, come)
             mended[key] = DayFigures(figures.first, values)

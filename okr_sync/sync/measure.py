@@ -108,7 +108,8 @@ def _evaluate(
         lasting = [each for each in counted if count_records(connection, each.table) >= _MANY]
     if lasting:
         with warehouse.write() as connection:
-            for each in lasting:
+            # Everyone in the same order, so that no two wait for each other.
+            for each in sorted(lasting, key=lambda one: (one.source, one.dataset)):
                 keep_figures(connection, each)
     return {
         name: Measured({}, errors[name], flags.get(name, ()))

@@ -31,13 +31,14 @@ class Sequence:
     known_since: int
 
 
-def sequence_of(connection: Connection, source: str, dataset: str) -> Sequence:
-    """How often a mirror has been written."""
-    row = connection.execute(
-        sa.select(mirror_change.c.sequence, mirror_change.c.known_since).where(
-            mirror_change.c.source == source, mirror_change.c.dataset == dataset
-        )
-    ).one_or_none()
+def sequence_of(
+    connection: Connection, source: str, dataset: str, *, is_held: bool = False
+) -> Sequence:
+    """How often a mirror has been written; `is_held`: no more until the transaction ends."""
+    query = sa.select(mirror_change.c.sequence, mirror_change.c.known_since).where(
+        mirror_change.c.source == source, mirror_change.c.dataset == dataset
+    )
+    row = connection.execute(query.with_for_update() if is_held else query).one_or_none()
     return Sequence(0, 0) if row is None else Sequence(*row)
 
 

@@ -6,7 +6,7 @@ or what has changed since (mirror_changes).
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -28,6 +28,8 @@ class DayFigures:
 
     first: int
     values: list[Figure]
+    stored: tuple[int, int] | None = field(default=None, compare=False)
+    """Of figures that are just as they are stored: the write that they knew of then, their length."""
 
     @property
     def after(self) -> int:
@@ -76,27 +78,61 @@ def read_figures(
             table.source == source, table.dataset == dataset, table.part.in_(some)
         )
         for name, sequence, first_day, figures in connection.execute(query):
-            found[names[name]] = sequence, DayFigures(first_day, json.loads(figures))
+            stored = sequence, len(figures)
+            found[names[name]] = sequence, DayFigures(first_day, json.loads(figures), stored)
     return found
 
 
 def keep_figures(connection: Connection, counted: Counted) -> None:
-    """Keep figures, unless the mirror's changes since they were counted are not known any more."""
-    sequence = sequence_of(connection, counted.source, counted.dataset)
+    """Keep figures, unless the mirror's changes since they were counted are not known any more.
+
+    It holds the mirror's number first, as who writes the mirror does, so that neither waits for the
+    other's figures.
+    """
+    sequence = sequence_of(connection, counted.source, counted.dataset, is_held=True)
     if not sequence.known_since <= counted.sequence <= sequence.newest:
         return
     key = {"source": counted.source, "dataset": counted.dataset, "sequence": counted.sequence}
-    rows = [
-        {
-            **key,
-            "part": _name(part),
-            "first_day": figures.first,
-            "figures": json.dumps(figures.values, separators=(",", ":")),
-        }
-        for part, figures in counted.figures.items()
-    ]
+    rows: list[dict[str, Any]] = []
+    untouched: dict[str, DayFigures] = {}
+    for part, figures in counted.figures.items():
+        if figures.stored is not None:
+            untouched[_name(part)] = figures
+            continue
+        text = json.dumps(figures.values, separators=(",", ":"))
+        rows.append({**key, "part": _name(part), "first_day": figures.first, "figures": text})
     upsert(connection, day_figures, rows)
+    _confirm(connection, counted, untouched)
     forget_before(connection, counted.table, counted.source, counted.dataset)
+
+
+def _confirm(connection: Connection, counted: Counted, untouched: Mapping[str, DayFigures]) -> None:
+    """Let figures that no change has touched know of the newest write.
+
+    Another run may have stored other days of the same part meanwhile, of which nothing is known
+    here: of figures as of the same write, the same first day and length are the same days.
+    """
+    table = day_figures.c
+    for some in in_chunks(sorted(untouched)):
+        of_these = sa.and_(
+            table.source == counted.source,
+            table.dataset == counted.dataset,
+            table.part.in_(some),
+        )
+        length = sa.func.length(table.figures)
+        held = connection.execute(
+            sa.select(table.part, table.first_day, table.sequence, length).where(of_these)
+        )
+        same = [
+            name
+            for name, first, *stored in held
+            if (first, tuple(stored)) == (untouched[name].first, untouched[name].stored)
+        ]
+        connection.execute(
+            sa.update(day_figures)
+            .where(of_these, table.part.in_(same))
+            .values(sequence=counted.sequence)
+        )
 
 
 def _name(part: str) -> str:

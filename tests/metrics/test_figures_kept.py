@@ -183,16 +183,29 @@ def questions_of(last: int, hour: int = 24) -> list[Question]:
 
 def look(warehouse: Warehouse, project: Project, last: int, hour: int = 24) -> Answers:
     """Evaluate every metric over these windows, and keep the figures."""
+    answers, counted = seen(warehouse, project, last, hour)
+    keep(warehouse, counted)
+    return answers
+
+
+def seen(
+    warehouse: Warehouse, project: Project, last: int, hour: int = 24
+) -> tuple[Answers, list[Counted]]:
+    """Every metric over these windows, and the figures that are yet to be kept."""
     counted: list[Counted] = []
     with warehouse.read() as connection:
         answers, refusals = evaluate_records(
             connection, project, "hubspot.deals", questions_of(last, hour), counted
         )
     assert not refusals
+    return answers, counted
+
+
+def keep(warehouse: Warehouse, counted: list[Counted]) -> None:
+    """Keep figures as a run does."""
     with warehouse.write() as connection:
         for each in counted:
             keep_figures(connection, each)
-    return answers
 
 
 def anew(warehouse: Warehouse, project: Project, last: int, hour: int = 24) -> Answers:
@@ -352,6 +365,21 @@ def test_who_reads_meanwhile_sees_its_own_instant(warehouse: Warehouse, project:
     assert {one.value for (name, _), one in answers.items() if name == "count"} == {49}
     again = look(warehouse, project, 3)
     assert {one.value for (name, _), one in again.items() if name == "count"} == {0}
+
+
+def test_who_found_nothing_changed_speaks_of_its_own_days_alone(
+    warehouse: Warehouse, project: Project
+) -> None:
+    """A run that was slow stores more days, as of before a change that another run has looked past."""
+    apply(warehouse, fifty(), set(), is_full=True)
+    look(warehouse, project, 5)
+    _, of_slow_run = seen(warehouse, project, 10)
+    late = {**fifty()[0], "id": "99", column_name("created_at"): _ms(8 * 1440)}
+    apply(warehouse, [late], set(), is_full=False)
+    _, of_quick_run = seen(warehouse, project, 5)
+    keep(warehouse, of_slow_run)
+    keep(warehouse, of_quick_run)
+    assert look(warehouse, project, 10) == anew(warehouse, project, 10)
 
 
 def test_the_journal_has_the_fields_that_the_mirror_has(warehouse: Warehouse) -> None:
