@@ -393,10 +393,17 @@ def test_a_server_that_is_stuck_is_not_waited_for(
     is_over = threading.Event()
 
     def stop() -> None:
-        query = b"SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)%' AND pid <> pg_backend_pid()"
+        # A cursor's rows are computed when they are fetched, by its name.
+        query = (
+            b"SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'FETCH%okr_sync%' "
+            b"AND datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        found = None
         with psycopg.connect(postgresql_url, autocommit=True) as server:
-            while not (found := server.execute(query).fetchone()):
-                is_over.wait(0.01)
+            while found is None and not is_over.wait(0.01):
+                found = server.execute(query).fetchone()
+        if found is None:
+            return
         os.kill(found[0], signal.SIGSTOP)
         stopped.append(found[0])
         is_over.wait(60)
