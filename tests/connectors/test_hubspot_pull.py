@@ -258,6 +258,26 @@ def test_record_that_search_shows_late(
     assert "4" not in stored
 
 
+def test_a_change_that_search_shows_late_in_a_large_account(
+    sqlite_warehouse: Warehouse, hs_account: MakeAccount, hs_pull: Pull, hs_mirror: Mirror
+) -> None:
+    """Only windows that overlap by the index's lag find it where no run compares all records."""
+    now = datetime.now(UTC)
+    instant = [now]
+    account = hs_account({"contacts": [_contact(n) for n in range(1, 1_001)]})
+    account.clock = lambda: instant[0]
+    with HubSpotSandbox(account, rate_limits=False) as sandbox:
+        hs_pull(sandbox, sqlite_warehouse, "lifecyclestage", now=instant[0])
+        sandbox.faults.switch_on("hubspot.index_lag", seconds=600)
+        account.update("contacts", 20, {"lifecyclestage": "customer"})
+        for minutes in (5, 11):
+            assert hs_mirror(sqlite_warehouse, "contacts")["20"]["f_lifecyclestage"] == "lead"
+            instant[0] = now + timedelta(minutes=minutes)
+            result = hs_pull(sandbox, sqlite_warehouse, "lifecyclestage", now=instant[0])
+            assert (result.error, result.rows) == (None, 1_000)
+    assert hs_mirror(sqlite_warehouse, "contacts")["20"]["f_lifecyclestage"] == "customer"
+
+
 def test_calculated_property_is_refreshed(
     sqlite_warehouse: Warehouse, hs_account: MakeAccount, hs_pull: Pull, hs_mirror: Mirror
 ) -> None:
