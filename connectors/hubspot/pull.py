@@ -31,8 +31,10 @@ from connectors.hubspot.records import (
 )
 from connectors.hubspot.schema import BoundProperty, StaleSchemaError
 from connectors.hubspot.transport import Transport
+from connectors.hubspot.untied import note_gone, settle, untied
 from okr_sync.errors import IncompletePullError
 from okr_sync.warehouse.association_store import (
+    add_associations,
     associations_filled_at,
     change_associations,
     forget_associations,
@@ -216,6 +218,8 @@ class DatasetPull:
         }
         touched = set(held.rows)
         ties = self._ties_of(touched)
+        bereft = self._bereft()
+        more = {name: self._associations.read(name, ids - touched) for name, ids in bereft.items()}
         # A worker whose clock was set back must not move the cursor back with it.
         reached_at = max(high - self._ahead(), cursor_at)
         state = self._state(reached_at)
@@ -235,9 +239,19 @@ class DatasetPull:
                 change_associations(
                     connection, self._source, self._dataset, name, touched | held.gone, mine
                 )
+            for name, mine in more.items():
+                add_associations(connection, self._source, self._dataset, name, mine)
+            settle(connection, self._source, self._dataset, bereft, self._now)
+            note_gone(connection, self._source, self._dataset, held.gone, self._now)
             forget_associations(connection, self._source, self._dataset, self._to_objects)
             self._remember_looks(connection)
         return PullReport(count, expected, cursor_at, reached_at)
+
+    def _bereft(self) -> dict[str, set[str]]:
+        """Records that have lost one at the other end, by the object there."""
+        with self._warehouse.read() as connection:
+            noted = untied(connection, self._source, self._dataset, self._now)
+        return {name: noted.get(name, set()) for name in self._to_objects}
 
     def _remember_looks(self, connection: Connection) -> None:
         remember(connection, self._source, self._dataset, _LOOKS, vars(self._looks), self._now)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from okr_sync.warehouse.chunks import in_chunks
 from okr_sync.warehouse.mirror import DatasetState, state_of
 from okr_sync.warehouse.tables import source_association, source_state
-from okr_sync.warehouse.upsert import upsert
+from okr_sync.warehouse.upsert import insert_missing, upsert
 
 Pairs = Mapping[str, Collection[str]]
 """The ids that each record is tied to, by the record's id; a record without ties may be absent."""
@@ -70,6 +70,30 @@ def change_associations(
     _insert(connection, source, dataset, to_dataset, pairs)
 
 
+def add_associations(
+    connection: Connection, source: str, dataset: str, to_dataset: str, pairs: Pairs
+) -> None:
+    """Store these pairs beside those that there are."""
+    rows = _rows(source, dataset, to_dataset, pairs)
+    for some in in_chunks(rows, _ROWS_PER_STATEMENT):
+        insert_missing(connection, source_association, some)
+
+
+def tied_to(
+    connection: Connection, source: str, to_dataset: str, to_ids: Collection[str]
+) -> dict[str, set[str]]:
+    """The records of each other dataset that are tied to some of these."""
+    table = source_association.c
+    found: dict[str, set[str]] = {}
+    for some in in_chunks(sorted(to_ids)):
+        query = sa.select(table.dataset, table.from_id).where(
+            table.source == source, table.to_dataset == to_dataset, table.to_id.in_(some)
+        )
+        for dataset, from_id in connection.execute(query):
+            found.setdefault(dataset, set()).add(from_id)
+    return found
+
+
 def forget_associations(
     connection: Connection, source: str, dataset: str, kept: Collection[str]
 ) -> None:
@@ -97,14 +121,17 @@ def forget_associations(
 def _insert(
     connection: Connection, source: str, dataset: str, to_dataset: str, pairs: Pairs
 ) -> None:
+    for some in in_chunks(_rows(source, dataset, to_dataset, pairs), _ROWS_PER_STATEMENT):
+        connection.execute(sa.insert(source_association), some)
+
+
+def _rows(source: str, dataset: str, to_dataset: str, pairs: Pairs) -> list[dict[str, str]]:
     key = {"source": source, "dataset": dataset, "to_dataset": to_dataset}
-    rows = [
+    return [
         {**key, "from_id": from_id, "to_id": to_id}
         for from_id, to_ids in sorted(pairs.items())
         for to_id in sorted(set(to_ids))
     ]
-    for some in in_chunks(rows, _ROWS_PER_STATEMENT):
-        connection.execute(sa.insert(source_association), some)
 
 
 def _of(source: str, dataset: str, to_dataset: str) -> sa.ColumnElement[bool]:

@@ -156,6 +156,40 @@ def test_everything_is_read_again_after_a_day(
         account.associate("deals", 3, "contacts", 9)
 
 
+def test_what_was_tied_to_a_record_that_is_merged_is_asked_for_again(
+    hs_account: MakeAccount, warehouse: Warehouse, hs_pull: Pull
+) -> None:
+    """The deals of a merged contact are those of the one that was kept, though no deal was modified; of
+    a contact that is archived and restored they are there again."""
+    account = hs_account(
+        {
+            "contacts": [_record(n, hs_analytics_source="PAID_SEARCH") for n in range(1, 601)],
+            "deals": [_record(n, dealstage="open") for n in range(1, 301)],
+        }
+    )
+    for deal in range(1, 301):
+        account.associate("deals", deal, "contacts", deal)
+
+    def pull() -> int:
+        results = [
+            hs_pull(sandbox, warehouse, "hs_analytics_source"),
+            hs_pull(sandbox, warehouse, "dealstage", dataset="deals", associations=["contacts"]),
+        ]
+        assert [result.error for result in results] == [None, None]
+        return results[1].requests
+
+    with HubSpotSandbox(account, rate_limits=False) as sandbox:
+        pull()
+        account.merge("contacts", 500, 7)
+        account.archive("contacts", 8)
+        pull()
+        assert {("7", "500"), ("8", "8")} < _pairs(warehouse)
+        account.restore("contacts", 8)
+        assert pull() == 2
+        assert ("8", "8") in _pairs(warehouse)
+        assert pull() == 2
+
+
 def test_a_new_association_is_read_and_an_unbound_one_forgotten(
     sandbox: Altered, account: Account, sqlite_warehouse: Warehouse, hs_pull: Pull
 ) -> None:
