@@ -7,6 +7,7 @@ and with which values. Does not belong here: what HubSpot holds (records) and th
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from functools import cached_property
 
 import sqlalchemy as sa
 from sqlalchemy import Table
@@ -109,8 +110,8 @@ class Held:
 
     def nth(self, place: int, low: int, high: int) -> int | None:
         """The id at a place among the stored ones from `low` to `high`; None if there is none."""
-        number = self._number
-        query = sa.select(number).where(self._is_between(low, high)).order_by(number)
+        order = self._number if self._digits is None else self._table.c.id
+        query = sa.select(self._table.c.id).where(self._is_between(low, high)).order_by(order)
         with self._warehouse.read() as connection:
             found = connection.scalar(query.offset(place).limit(1))
         return None if found is None else int(found)
@@ -120,7 +121,24 @@ class Held:
         return sa.cast(self._table.c.id, sa.BigInteger())
 
     def _is_between(self, low: int, high: int) -> sa.ColumnElement[bool]:
-        return self._number.between(low, high)
+        digits = self._digits
+        if digits is None:
+            return self._number.between(low, high)
+        if low >= 10**digits or high < low:
+            return sa.false()
+        last = min(high, 10**digits - 1)
+        return self._table.c.id.between(f"{low:0{digits}}", f"{last:0{digits}}")
+
+    @cached_property
+    def _digits(self) -> int | None:
+        """How long all stored ids are, or None if they differ: of like length their order as texts,
+        which has an index, is that of the numbers."""
+        length = sa.func.length(self._table.c.id)
+        with self._warehouse.read() as connection:
+            least, most = connection.execute(
+                sa.select(sa.func.min(length), sa.func.max(length))
+            ).one()
+        return int(least) if least is not None and least == most else None
 
     # --- the table ---
 
