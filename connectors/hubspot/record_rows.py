@@ -35,13 +35,13 @@ class RowMaker:
 
     def __init__(self, types: Mapping[str, FieldType]) -> None:
         # The fields of a kind stand together, because they are read together.
-        by_kind = [(kind, sorted(n for n in types if types[n] is kind)) for kind in FieldType]
-        self._kinds = [(kind, names) for kind, names in by_kind if names]
+        kinds = sorted(FieldType, key=FieldType.INSTANT.__eq__)  # created and updated come after it
+        self._kinds = [(kind, sorted(n for n in types if types[n] is kind)) for kind in kinds]
         self._names = [name for _, names in self._kinds for name in names]
         # Two of a kind, because with a single name itemgetter gives no tuple.
         self._pick = itemgetter(*self._names, *self._names[:1]) if self._names else None
         columns = [column_name(name) for name in self._names]
-        self._columns = ("id", "created_ms", "updated_ms", *columns, "bad_fields")
+        self._columns = ("id", *columns, "created_ms", "updated_ms", "bad_fields")
 
     def empty(self) -> Block:
         """A block without records, for `take` to add to."""
@@ -57,14 +57,16 @@ class RowMaker:
         fields = self._fields(records)
         times = [[one.get(name) for one in records] for name in ("createdAt", "updatedAt")]
         columns: list[Sequence[Stored]] = [list(map(_id, records))]
-        columns += [values for values, _ in parse_columns(times, FieldType.INSTANT)]
         bad: dict[int, list[str]] = {}
         start = 0
         for kind, names in self._kinds:
             raw = fields[start : start + len(names)]
             start += len(names)
-            for name, (values, places) in zip(names, parse_columns(raw, kind), strict=True):
-                columns.append(values)
+            if kind is FieldType.INSTANT:
+                raw += times
+            parsed = parse_columns(raw, kind)
+            columns += [values for values, _ in parsed]
+            for name, (_, places) in zip(names, parsed, strict=False):
                 for place in places:
                     bad.setdefault(place, []).append(name)
         flags: list[Stored] = [None] * len(records)

@@ -6,7 +6,7 @@ one, so that both always agree.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 from typing import Final, cast
 
@@ -22,7 +22,8 @@ _PLAIN: Final = frozenset({str, type(None)})
 _INSTANT: Final = b"0000-00-00T00:00:00.000Z\n"
 _INSTANT_DTYPE: Final = "S23"  # without the Z: numpy warns of zones
 _AS_ZEROS: Final = bytes.maketrans(b"123456789", b"0" * 9)
-_PLAIN_NUMBER: Final = re.compile(r"[0-9]{1,8}(?:\.[0-9]{1,6})?", re.ASCII)
+_PLAIN_NUMBER: Final = r"[0-9]{1,8}(?:\.[0-9]{1,6})?"
+_PLAIN_NUMBERS: Final = re.compile(rf"{_PLAIN_NUMBER}(?:\n{_PLAIN_NUMBER})*", re.ASCII)
 _MOST_REMEMBERED: Final = 20_000
 # Longer numbers are amounts, which seldom come again.
 _LONGEST_REMEMBERED: Final = {FieldType.NUMBER: 6, FieldType.DAY: 10, FieldType.FLAG: 5}
@@ -70,13 +71,13 @@ def _texts(texts: _Texts) -> list[Stored] | None:
     there = list(filter(None, texts))
     if any(map(str.isspace, there)) or "\x00" in "".join(there):
         return None
-    return [text or None for text in texts]
+    return [text or None for text in texts] if "" in texts else list(texts)
 
 
 def _instants(texts: _Texts) -> list[Stored] | None:
     there = list(filter(None, texts))
     count = len(there)
-    # One line each: where all lines look alike each is as long as the others.
+    # Where all lines look alike each text is as long as the others.
     lines = "\n".join([*there, ""]).encode("ascii", "replace")
     if lines.translate(_AS_ZEROS) != _INSTANT * count:
         return None
@@ -110,12 +111,10 @@ def _remembered(texts: _Texts, kind: FieldType) -> Column:
         return list(map(memory.__getitem__, texts)), []
     except KeyError:
         pass
-    fresh = list(set(texts).difference(memory))
-    read: dict[str | None, Stored] = {}
+    fresh = set(texts).difference(memory)
+    read: dict[str | None, Stored] = _plain_numbers(fresh) if kind is FieldType.NUMBER else {}
     bad: set[str | None] = set()
-    if kind is FieldType.NUMBER and len(fresh) >= _FEW_NUMBERS:
-        read, fresh = _plain_numbers(fresh)
-    for text in fresh:
+    for text in fresh.difference(read):
         read[text], is_bad = parse_value(text, kind)
         if is_bad:
             bad.add(text)
@@ -123,22 +122,29 @@ def _remembered(texts: _Texts, kind: FieldType) -> Column:
     if len(memory) > _MOST_REMEMBERED:
         memory.clear()
     longest = _LONGEST_REMEMBERED[kind]
-    for text, value in read.items():
-        if text not in bad and len(text or "") <= longest:
-            memory[text] = value
+    for text in fresh.difference(bad):
+        if len(text or "") <= longest:
+            memory[text] = read[text]
     return values, [place for place, text in enumerate(texts) if text in bad] if bad else []
 
 
-def _plain_numbers(
-    texts: Sequence[str | None],
-) -> tuple[dict[str | None, Stored], list[str | None]]:
-    """The millionths of numbers that a double holds exactly enough, and the texts that are others."""
-    plain = [text for text in texts if text and _PLAIN_NUMBER.fullmatch(text)]
-    if not plain:
-        return {}, list(texts)
+def _plain_numbers(texts: Collection[str | None]) -> dict[str | None, Stored]:
+    """The millionths of those numbers, if they are some, that a double holds exactly enough."""
+    if len(texts) < _FEW_NUMBERS:
+        return {}
+    there = list(filter(None, texts))
+    if not _are_plain(there):
+        there = [text for text in there if _are_plain([text])]
+    if not there:
+        return {}
     import numpy as np
 
     # Below a hundred millions a double is off by less than a fortieth of a millionth.
-    millionths = np.rint(np.array(plain, dtype=np.float64) * 1e6).astype(np.int64).tolist()
-    found: dict[str | None, Stored] = dict(zip(plain, millionths, strict=True))
-    return found, [text for text in texts if text not in found]
+    doubles = np.array(list(map(float, there)))
+    millionths = np.rint(doubles * 1e6).astype(np.int64).tolist()
+    return dict(zip(there, millionths, strict=True))
+
+
+def _are_plain(texts: Sequence[str]) -> bool:
+    lines = "\n".join(texts)
+    return _PLAIN_NUMBERS.fullmatch(lines) is not None and lines.count("\n") < len(texts)

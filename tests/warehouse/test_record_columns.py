@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from okr_sync.warehouse.record_columns import parse_column
+from okr_sync.warehouse.record_columns import parse_column, parse_columns
 from okr_sync.warehouse.record_values import FieldType, parse_value
 
 _TIMES = st.datetimes().map(lambda at: at.isoformat(timespec="milliseconds") + "Z")
@@ -53,8 +53,24 @@ def test_a_column_is_read_as_its_values_are(column: list[object], kind: FieldTyp
 
 
 def test_distinct_numbers_are_exact() -> None:
-    """Thousands of amounts that differ in their last digit are kept to the last digit."""
+    """Thousands of amounts that differ in their last digit are kept to the last digit, also beside
+    what is none or none that is usual."""
     texts = [str(Decimal(10**14 - n).scaleb(-6)) for n in range(0, 5_000_000, 997)]
     values, bad = parse_column(texts, FieldType.NUMBER)
     assert values == [10**14 - n for n in range(0, 5_000_000, 997)]
     assert bad == []
+    mixed = [*texts[:60], "1\n2", "1e3", "", None]
+    values, bad = parse_column(mixed, FieldType.NUMBER)
+    assert values == [*(10**14 - n * 997 for n in range(60)), None, 10**9, None, None]
+    assert bad == [60]
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), kind=st.sampled_from(FieldType))
+def test_columns_are_read_as_each_alone(data: st.DataObject, kind: FieldType) -> None:
+    """What is unusual in a column changes nothing in those that are read with it."""
+    size = data.draw(st.integers(0, 60))
+    usual = data.draw(st.lists(_USUAL, min_size=size, max_size=size))
+    columns = [usual, data.draw(st.lists(_VALUES, min_size=size, max_size=size)), usual]
+    assert parse_columns(columns, kind) == [parse_column(column, kind) for column in columns]
+    assert parse_columns([usual, usual], kind) == 2 * [parse_column(usual, kind)]
