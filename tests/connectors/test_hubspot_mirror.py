@@ -1,11 +1,13 @@
 """The record mirror on both engines, without a source."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from connectors.hubspot.holdings import Held
 from okr_sync.errors import IncompletePullError
 from okr_sync.warehouse.checkpoints import bare_stage
 from okr_sync.warehouse.connect import Warehouse
@@ -156,6 +158,27 @@ def test_many_records(warehouse: Warehouse) -> None:
         assert count_records(connection, stage) == 5_001
         assert len(ids_present(connection, stage, {str(n) for n in range(4_000, 6_000)})) == 1_001
         assert recent_ids(connection, stage, _AT) == set()
+
+
+@pytest.mark.parametrize("ids", [range(100, 999, 7), range(5, 20_000, 131), range(0)])
+def test_ids_are_in_the_order_of_numbers(warehouse: Warehouse, ids: range) -> None:
+    """Ids are texts, but ranges and places of them are those of the numbers: whether all are of one
+    length or not, and wherever a range ends."""
+    with warehouse.write() as connection:
+        stage = bare_stage(connection, "hubspot", "deals", {}, _AT).table
+        store(connection, stage, [_row(str(number)) for number in ids])
+    held = Held(warehouse, stage)
+    borders = (-1, 0, 7, 99, 100, 100, 107, 450, 998, 999, 1_000, 10_007, 2**63 - 1)
+    for low, high in pairwise(borders):
+        inside = [number for number in ids if low <= number <= high]
+        assert held.count_between(low, high) == len(inside)
+        assert held.ids_between(low, high) == set(map(str, inside))
+        for place in (0, len(inside) // 2, len(inside)):
+            expected = inside[place] if place < len(inside) else None
+            assert held.nth(place, low, high) == expected
+    for low, high in ((450, 107), (0, -1), (0, 2**63 - 1)):
+        inside = [number for number in ids if low <= number <= high]
+        assert held.count_between(low, high) == len(inside)
 
 
 def test_killed_full_read_leaves_no_table_for_ever(warehouse: Warehouse) -> None:
