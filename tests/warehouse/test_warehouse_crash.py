@@ -76,7 +76,11 @@ if death == "commit":
     event.listen(warehouse.engine, "commit", die)
 elif death != "never":
     event.listen(warehouse.engine, "after_cursor_execute", lambda *given: die(*given))
-    psycopg.Cursor.copy = copy_and_die  # SQLAlchemy knows no COPY
+    # SQLAlchemy sees neither COPY nor rows that are handed to SQLite's driver.
+    psycopg.Cursor.copy = copy_and_die
+    if url.startswith("sqlite"):
+        event.listen(warehouse.engine, "checkout", lambda driver, *more:
+            driver.set_trace_callback(lambda statement: die(None, None, statement)))
 open(f"{go}.{run_id}", "w").close()
 while not os.path.exists(go):
     time.sleep(0.001)

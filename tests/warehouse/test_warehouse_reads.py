@@ -155,7 +155,8 @@ def test_status_rows_as_json(
     warehouse: Warehouse, observe: Observe, send: Send, noon: datetime
 ) -> None:
     """Every column of key_result and key_result_current, and `low`: numbers, ISO days, times with Z, lists."""
-    send(observe(LEADS, "2026-10-05", "0.1234567890123456789", numerator="3"))
+    baseline = Decimal("0.18")
+    send(observe(LEADS, "2026-10-05", "0.1234567890123456789", numerator="3", baseline=baseline))
     (row,) = status(warehouse, now=noon)
     found = json.loads(json.dumps(to_jsonable(row)))
     columns = {column.name for column in (*key_result.c, *key_result_current.c)}
