@@ -189,8 +189,8 @@ class RecordReader:
         modified after `high` is asked for when all pages are read, and read by id. Records that the
         index learns of meanwhile come into the window. So the ids in it are listed once more, and those
         that no page gave are read by id; of more than a few pages only unless they gave what the first of
-        them counted and the window then counts no more. Raises UnprovenWindowError with both numbers when such lists stay
-        short of their own counts too, TooManyChangesError when there are more than `most`.
+        them counted and the window then counts no more. Raises UnprovenWindowError with both numbers when
+        such lists stay short of their own counts too, TooManyChangesError when there are more than `most`.
         """
         window = self._between(low, high)
         read = expected = 0

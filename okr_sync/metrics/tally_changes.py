@@ -115,7 +115,10 @@ def _take(measure: Measure, values: list[Figure], gone: Iterable[_Change]) -> bo
         elif measure.merge is Merge.VALUES:
             values[place] = left = list(value)
             for one in figure:
-                del left[bisect_left(left, one)]
+                at = bisect_left(left, one)
+                if left[at : at + 1] != [one]:
+                    return False  # what was kept is not what there was
+                del left[at]
         elif value is None or measure.merged(value, figure) == figure:
             return False  # what was the extreme is gone: the next one isn't known
     return True

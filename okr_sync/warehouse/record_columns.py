@@ -120,7 +120,8 @@ def _remembered(texts: _Texts, kind: FieldType) -> Column:
             bad.add(text)
     values = [read[text] if text in read else memory[text] for text in texts]
     if len(memory) > _MOST_REMEMBERED:
-        memory.clear()
+        # Another one, and this one as it is: other threads are reading it.
+        memory = _memories[kind] = {}
     longest = _LONGEST_REMEMBERED[kind]
     for text in fresh.difference(bad):
         if len(text or "") <= longest:
