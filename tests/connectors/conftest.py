@@ -126,6 +126,36 @@ def sqlite_warehouse(sqlite_url: str) -> Iterator[Warehouse]:
 
 
 @pytest.fixture
+def hs_contact() -> Callable[..., dict[str, str]]:
+    """A contact as files hold it: `hs_contact(7, plan="pro")`; made and modified long ago."""
+
+    def make(record_id: int, **properties: str) -> dict[str, str]:
+        return {
+            "hs_object_id": str(record_id),
+            "createdate": "2026-10-01T08:00:00.000Z",
+            "lastmodifieddate": "2026-10-02T08:00:00.000Z",
+            "score": "1",
+            **properties,
+        }
+
+    return make
+
+
+@pytest.fixture
+def hs_same() -> Callable[[Account, dict[str, dict[str, Any]]], None]:
+    """Holds a mirror of contacts against the account, record by record."""
+
+    def check(account: Account, stored: dict[str, dict[str, Any]]) -> None:
+        live = account.table("contacts").page(0, 10_000, archived=False)[0]
+        scores = {str(one.id): one.properties.get("score") for one in live}
+        assert {one: row["f_score"] for one, row in stored.items()} == {
+            one: None if score is None else int(score) * 1_000_000 for one, score in scores.items()
+        }
+
+    return check
+
+
+@pytest.fixture
 def hs_mirror() -> Mirror:
     """Reads a mirror whole: each record's columns by its id."""
 

@@ -18,24 +18,16 @@ from okr_sync.warehouse.mirror import fields_of
 MakeAccount = Callable[..., Account]
 Pull = Callable[..., PullResult]
 Mirror = Callable[[Warehouse, str], dict[str, dict[str, Any]]]
+Contact = Callable[..., dict[str, str]]
+Same = Callable[[Account, dict[str, dict[str, Any]]], None]
 
 _LIST = "GET /crm/v3/objects/{objectType}"
 
 
-def _contact(record_id: int, **properties: str) -> dict[str, str]:
-    return {
-        "hs_object_id": str(record_id),
-        "createdate": "2026-10-01T08:00:00.000Z",
-        "lastmodifieddate": "2026-10-02T08:00:00.000Z",
-        "score": "1",
-        **properties,
-    }
-
-
 @pytest.fixture
-def account(hs_account: MakeAccount) -> Account:
+def account(hs_account: MakeAccount, hs_contact: Contact) -> Account:
     """5,000 contacts whose ids have two to five digits, so that their order by text is another."""
-    return hs_account({"contacts": [_contact(n * 7) for n in range(2, 5002)]})
+    return hs_account({"contacts": [hs_contact(n * 7) for n in range(2, 5002)]})
 
 
 @pytest.fixture
@@ -43,14 +35,6 @@ def sandbox(account: Account) -> Iterator[HubSpotSandbox]:
     """The account, served without limits."""
     with HubSpotSandbox(account, rate_limits=False) as running:
         yield running
-
-
-def _same(account: Account, stored: dict[str, dict[str, Any]]) -> None:
-    """The mirror is the account, record by record."""
-    live = account.table("contacts").page(0, 10_000, archived=False)[0]
-    assert {one: row["f_score"] for one, row in stored.items()} == {
-        str(one.id): int(one.properties["score"]) * 1_000_000 for one in live
-    }
 
 
 def test_a_run_in_which_nothing_changed_costs_two_requests(
@@ -69,6 +53,7 @@ def test_deleted_merged_and_restored_records_are_found_by_counting(
     hs_pull: Pull,
     hs_mirror: Mirror,
     account: Account,
+    hs_same: Same,
 ) -> None:
     """A few records are read for a few differences, not all 5,000."""
     account.archive("contacts", 7 * 100)
@@ -82,7 +67,7 @@ def test_deleted_merged_and_restored_records_are_found_by_counting(
     assert (result.error, result.rows) == (None, 4_997)
     assert result.requests < 40
     assert sandbox.server.requests(_LIST) == lists
-    _same(account, hs_mirror(warehouse, "contacts"))
+    hs_same(account, hs_mirror(warehouse, "contacts"))
 
 
 def test_as_many_deleted_as_restored_are_found_soon(
@@ -91,6 +76,7 @@ def test_as_many_deleted_as_restored_are_found_soon(
     hs_pull: Pull,
     hs_mirror: Mirror,
     account: Account,
+    hs_same: Same,
 ) -> None:
     """They cancel each other in the count of all; the count above an id that moves shows them."""
     for n in (300, 4_000):
@@ -102,7 +88,7 @@ def test_as_many_deleted_as_restored_are_found_soon(
     account.delete("contacts", 7 * 2_500)
     for _ in range(4):
         assert hs_pull(sandbox, sqlite_warehouse, "score").error is None
-    _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+    hs_same(account, hs_mirror(sqlite_warehouse, "contacts"))
     assert sandbox.server.requests(_LIST) == 50
 
 
@@ -112,6 +98,7 @@ def test_what_the_slices_find_in_the_end(
     hs_pull: Pull,
     hs_mirror: Mirror,
     account: Account,
+    hs_same: Same,
 ) -> None:
     """Neighbours that cancel each other in any count, and a calculated property that changed, are found
     when the slices have gone through all records, without a full read."""
@@ -126,7 +113,7 @@ def test_what_the_slices_find_in_the_end(
         result = hs_pull(sandbox, sqlite_warehouse, "score")
         assert (result.error, result.rows) == (None, 4_999)
         requests += result.requests
-    _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+    hs_same(account, hs_mirror(sqlite_warehouse, "contacts"))
     assert requests < 120
     assert sandbox.server.requests(_LIST) == 50
 
@@ -137,6 +124,7 @@ def test_a_property_that_was_calculated_anew_for_all(
     hs_pull: Pull,
     hs_mirror: Mirror,
     account: Account,
+    hs_same: Same,
 ) -> None:
     """One slice that has drifted leads to the next; where all have, everything is read, but not each
     time anew."""
@@ -154,17 +142,22 @@ def test_a_property_that_was_calculated_anew_for_all(
     assert 1_000 <= len(fresh) <= 4_000
     for _ in range(3):
         hs_pull(sandbox, sqlite_warehouse, "score", now=now + timedelta(hours=2))
-    _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+    hs_same(account, hs_mirror(sqlite_warehouse, "contacts"))
     assert sandbox.server.requests(_LIST) <= 100
 
 
 def test_an_index_that_lags_costs_no_record(
-    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
+    hs_account: MakeAccount,
+    sqlite_warehouse: Warehouse,
+    hs_pull: Pull,
+    hs_mirror: Mirror,
+    hs_contact: Contact,
+    hs_same: Same,
 ) -> None:
     """Records that the index still shows, or does not show yet, are looked up by id and not believed."""
     now = datetime.now(UTC)
     instant = [now]
-    account = hs_account({"contacts": [_contact(n * 7) for n in range(2, 1_002)]})
+    account = hs_account({"contacts": [hs_contact(n * 7) for n in range(2, 1_002)]})
     account.clock = lambda: instant[0]
     with HubSpotSandbox(account, rate_limits=False) as sandbox:
         sandbox.faults.switch_on("hubspot.index_lag", seconds=600)
@@ -176,16 +169,21 @@ def test_an_index_that_lags_costs_no_record(
             assert hs_pull(sandbox, sqlite_warehouse, "score", now=instant[0]).error is None
         instant[0] = now + timedelta(minutes=40)
         assert hs_pull(sandbox, sqlite_warehouse, "score", now=instant[0]).error is None
-        _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+        hs_same(account, hs_mirror(sqlite_warehouse, "contacts"))
         assert sandbox.server.requests(_LIST) == 10
 
 
 def test_ids_in_the_order_of_texts(
-    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
+    hs_account: MakeAccount,
+    sqlite_warehouse: Warehouse,
+    hs_pull: Pull,
+    hs_mirror: Mirror,
+    hs_contact: Contact,
+    hs_same: Same,
 ) -> None:
     """An index that compares ids as texts loses nothing: changes are read in its own order, and what
     can't be found by ranges of numbers is found by reading all."""
-    account = hs_account({"contacts": [_contact(n * 7) for n in range(2, 1_002)]})
+    account = hs_account({"contacts": [hs_contact(n * 7) for n in range(2, 1_002)]})
 
     class TextOrder(HubSpotSandbox):
         def answer(self, request: Request) -> Response:
@@ -199,12 +197,12 @@ def test_ids_in_the_order_of_texts(
             for n in range(2, 900):
                 account.update("contacts", 7 * n, {"score": "5"})
         assert hs_pull(sandbox, sqlite_warehouse, "score").error is None
-        _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+        hs_same(account, hs_mirror(sqlite_warehouse, "contacts"))
         account.delete("contacts", 7 * 500)
         account.add("contacts", {"score": "2"})
         account.delete("contacts", 7 * 950)
         assert hs_pull(sandbox, sqlite_warehouse, "score").error is None
-        _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+        hs_same(account, hs_mirror(sqlite_warehouse, "contacts"))
 
 
 def _by_text(sandbox: HubSpotSandbox, request: Request, account: Account) -> Response:
@@ -274,10 +272,10 @@ class Leaving(HubSpotSandbox):
 
 
 def test_a_property_that_is_deleted_is_noticed_at_once(
-    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull
+    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_contact: Contact
 ) -> None:
     """Its values must not turn empty because HubSpot leaves out what it doesn't know."""
-    account = hs_account({"contacts": [_contact(n, plan="pro") for n in range(1, 301)]})
+    account = hs_account({"contacts": [hs_contact(n, plan="pro") for n in range(1, 301)]})
     with Leaving(account, rate_limits=False) as sandbox:
         hs_pull(sandbox, sqlite_warehouse, "plan", "score")
         sandbox.is_left_out = sandbox.is_deleted = True
@@ -289,10 +287,14 @@ def test_a_property_that_is_deleted_is_noticed_at_once(
 
 
 def test_a_property_that_exists_and_is_left_out_of_records_is_not_taken_for_empty(
-    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
+    hs_account: MakeAccount,
+    sqlite_warehouse: Warehouse,
+    hs_pull: Pull,
+    hs_mirror: Mirror,
+    hs_contact: Contact,
 ) -> None:
     """A first read is refused with the property's name, a later one keeps the values of before."""
-    account = hs_account({"contacts": [_contact(n, plan="pro") for n in range(1, 301)]})
+    account = hs_account({"contacts": [hs_contact(n, plan="pro") for n in range(1, 301)]})
     with Leaving(account, rate_limits=False) as sandbox:
         sandbox.is_left_out = True
         result = hs_pull(sandbox, sqlite_warehouse, "plan", "score")
@@ -307,10 +309,14 @@ def test_a_property_that_exists_and_is_left_out_of_records_is_not_taken_for_empt
 
 
 def test_a_page_that_lacks_a_property_is_not_kept_for_the_next_run(
-    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_mirror: Mirror
+    hs_account: MakeAccount,
+    sqlite_warehouse: Warehouse,
+    hs_pull: Pull,
+    hs_mirror: Mirror,
+    hs_contact: Contact,
 ) -> None:
     """A read that breaks off behind such a page goes on before it."""
-    account = hs_account({"contacts": [_contact(n, plan="pro") for n in range(1, 1_701)]})
+    account = hs_account({"contacts": [hs_contact(n, plan="pro") for n in range(1, 1_701)]})
 
     class Breaking(Leaving):
         pages = 0

@@ -17,6 +17,8 @@ from okr_sync.warehouse.connect import Warehouse
 MakeAccount = Callable[..., Account]
 Pull = Callable[..., PullResult]
 Mirror = Callable[[Warehouse, str], dict[str, dict[str, Any]]]
+Contact = Callable[..., dict[str, str]]
+Same = Callable[[Account, dict[str, dict[str, Any]]], None]
 
 _COUNT = 6_000
 _LIST = "GET /crm/v3/objects/{objectType}"
@@ -25,19 +27,10 @@ _BY_ID = "POST /crm/v3/objects/{objectType}/batch/read"
 _PAGES_OF_IDS = _COUNT // 200
 
 
-def _contact(record_id: int) -> dict[str, str]:
-    return {
-        "hs_object_id": str(record_id),
-        "createdate": "2026-10-01T08:00:00.000Z",
-        "lastmodifieddate": "2026-10-02T08:00:00.000Z",
-        "score": "1",
-    }
-
-
 @pytest.fixture
-def account(hs_account: MakeAccount) -> Account:
+def account(hs_account: MakeAccount, hs_contact: Contact) -> Account:
     """Contacts whose ids have two to five digits, so that their order by text is another."""
-    return hs_account({"contacts": [_contact(n * 7) for n in range(2, _COUNT + 2)]})
+    return hs_account({"contacts": [hs_contact(n * 7) for n in range(2, _COUNT + 2)]})
 
 
 @pytest.fixture
@@ -57,12 +50,6 @@ def _lose_and_archive(sandbox: HubSpotSandbox, account: Account) -> None:
     )
 
 
-def _same(account: Account, stored: dict[str, dict[str, Any]]) -> None:
-    """The mirror holds the account's records and no others."""
-    live = account.table("contacts").page(0, _COUNT, archived=False)[0]
-    assert stored.keys() == {str(one.id) for one in live}
-
-
 def test_a_first_read_in_which_one_is_passed_over_while_a_near_one_goes(
     sandbox: HubSpotSandbox,
     warehouse: Warehouse,
@@ -70,6 +57,7 @@ def test_a_first_read_in_which_one_is_passed_over_while_a_near_one_goes(
     hs_mirror: Mirror,
     account: Account,
     hs_quick: ClientSettings,
+    hs_same: Same,
 ) -> None:
     """It is held against the ids that the index holds, page by page, and not listed once more."""
     _lose_and_archive(sandbox, account)
@@ -77,7 +65,7 @@ def test_a_first_read_in_which_one_is_passed_over_while_a_near_one_goes(
     result = hs_pull(sandbox, warehouse, "score", settings=settings)
     assert (result.error, result.rows, result.rows_expected) == (None, _COUNT - 1, _COUNT - 1)
     assert sandbox.server.requests(_LIST) == _COUNT / 100
-    _same(account, hs_mirror(warehouse, "contacts"))
+    hs_same(account, hs_mirror(warehouse, "contacts"))
 
 
 def test_a_first_read_while_nothing_comes_or_goes_needs_no_second_look(
@@ -97,6 +85,7 @@ def test_a_first_read_beside_a_record_that_is_new(
     hs_mirror: Mirror,
     account: Account,
     how: str,
+    hs_same: Same,
 ) -> None:
     """What comes stands in the count for what goes: here all three at once."""
     _lose_and_archive(sandbox, account)
@@ -109,9 +98,9 @@ def test_a_first_read_beside_a_record_that_is_new(
     assert result.error is None
     sandbox.faults.switch_off()
     if how == "made":
-        _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+        hs_same(account, hs_mirror(sqlite_warehouse, "contacts"))
     hs_pull(sandbox, sqlite_warehouse, "score")
-    _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+    hs_same(account, hs_mirror(sqlite_warehouse, "contacts"))
 
 
 def test_a_first_read_that_goes_on_after_a_break(
@@ -120,6 +109,7 @@ def test_a_first_read_that_goes_on_after_a_break(
     hs_pull: Pull,
     hs_mirror: Mirror,
     account: Account,
+    hs_same: Same,
 ) -> None:
     """What was counted before the break says nothing of what has gone since."""
     sandbox.faults.switch_on("hubspot.lost_rows", by=1, after=9, times=1, on="list")
@@ -130,7 +120,7 @@ def test_a_first_read_that_goes_on_after_a_break(
     result = hs_pull(sandbox, sqlite_warehouse, "score", connector="new")
     assert result.error is None
     assert sandbox.server.requests(_LIST) < 1.5 * _COUNT / 100
-    _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+    hs_same(account, hs_mirror(sqlite_warehouse, "contacts"))
 
 
 def test_a_daily_read_holds_its_list_against_what_was_there_before(
@@ -139,6 +129,7 @@ def test_a_daily_read_holds_its_list_against_what_was_there_before(
     hs_pull: Pull,
     hs_mirror: Mirror,
     account: Account,
+    hs_same: Same,
 ) -> None:
     """What the list did not give is read by id; no index is paged through for it."""
     now = datetime.now(UTC)
@@ -150,7 +141,7 @@ def test_a_daily_read_holds_its_list_against_what_was_there_before(
     assert sandbox.server.requests(_LIST) == 2 * _COUNT / 100
     assert sandbox.server.requests(_SEARCH) - searches < _PAGES_OF_IDS
     assert sandbox.server.requests(_BY_ID) - by_id <= 2
-    _same(account, hs_mirror(warehouse, "contacts"))
+    hs_same(account, hs_mirror(warehouse, "contacts"))
 
 
 def test_a_daily_read_that_passes_over_what_is_new_since_the_last_one(
@@ -159,13 +150,15 @@ def test_a_daily_read_that_passes_over_what_is_new_since_the_last_one(
     hs_pull: Pull,
     hs_mirror: Mirror,
     account: Account,
+    hs_contact: Contact,
+    hs_same: Same,
 ) -> None:
     """A record that no earlier read has seen is found among the changes since then."""
     now = datetime.now(UTC)
     hs_pull(sandbox, sqlite_warehouse, "score", now=now - timedelta(hours=25))
     made = (now - timedelta(hours=20)).isoformat()
     fresh_id = 7 * 1_100 + 1
-    fresh = {**_contact(fresh_id), "createdate": made, "lastmodifieddate": made}
+    fresh = {**hs_contact(fresh_id), "createdate": made, "lastmodifieddate": made}
     account.add("contacts", fresh)
     live = account.table("contacts").page(0, _COUNT + 1, archived=False)[0]
     place = next(number for number, one in enumerate(live) if one.id == fresh_id)
@@ -176,4 +169,4 @@ def test_a_daily_read_that_passes_over_what_is_new_since_the_last_one(
     )
     result = hs_pull(sandbox, sqlite_warehouse, "score", now=now, connector="new")
     assert result.error is None
-    _same(account, hs_mirror(sqlite_warehouse, "contacts"))
+    hs_same(account, hs_mirror(sqlite_warehouse, "contacts"))
