@@ -1,4 +1,4 @@
-"""Plays shares of the seeds of a script of histories, each share in a test file of its own.
+"""Plays shares of the seeds of a module of histories, each share in a test file of its own.
 
 Files, because the tests run in as many processes as there are cores, a file in each.
 """
@@ -16,24 +16,25 @@ import pytest
 
 Play = Callable[[str, int, int], None]
 
+_ROOT = Path(__file__).parents[2]
 _MEMORY = Path("/dev/shm")
 """A folder in memory, where there is one: nothing here has to outlive a power cut."""
 
 
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
-    """Plays seeds `first` to `first + count - 1` of a script; what it prints of a failure is told.
+    """Plays seeds `first` to `first + count - 1` of a module here; what it prints of a failure is told.
 
-    A script says at its end how much it has played: one that plays less than was asked for fails.
+    It says at its end how much it has played: one that plays less than was asked for fails.
     """
 
-    def played(script: str, first: int, count: int) -> None:
+    def played(module: str, first: int, count: int) -> None:
         if count == 0:
             pytest.skip("fewer seeds were asked for than there are shares")
         memory = _MEMORY if os.access(_MEMORY, os.W_OK) else tmp_path
         # A name that no other suite on this machine has, nor one that was killed has left behind.
         folder = tempfile.mkdtemp(prefix="okr-", dir=memory)
-        command = [sys.executable, str(Path(__file__).with_name(script))]
+        command = [sys.executable, "-m", f"tests.faults.{module}"]
         try:
             status, said = _run([*command, folder, str(first), str(count)], 300 + 2 * count)
         finally:
@@ -52,6 +53,7 @@ def _run(command: list[str], seconds: int) -> tuple[int, str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        cwd=_ROOT,
     ) as process:
         try:
             said, _ = process.communicate(timeout=seconds)

@@ -1,6 +1,6 @@
 """Histories of a small GA4 property and a worker that stores its figures, drawn from a seed.
 
-Run by the test file beside it; `python tests/faults/ga4_histories.py FOLDER SEED 1` plays one seed again.
+Run by the test file beside it; `python -m tests.faults.ga4_histories FOLDER SEED 1` plays one seed again.
 The real connector reads the real sandbox over gRPC or REST. Between pulls days are restated; during
 them calls are refused, cut or dropped, pages are short, lack rows or repeat them, row counts lie, and
 reports are less than exact. A worker is left behind after any pull and another one goes on.

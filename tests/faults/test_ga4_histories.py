@@ -8,4 +8,4 @@ def test_whatever_happens_a_figure_is_right_or_flagged_or_the_pull_is_refused(
 ) -> None:
     """Seed by seed: no figure is made of a report that was not whole, and a doubt is a flag. A tenth as
     many seeds as HubSpot has: a GA4 pull has far fewer requests to go wrong."""
-    play("ga4_histories.py", *share("--fault-seeds", 0, 10))
+    play("ga4_histories", *share("--fault-seeds", 0, 10))
