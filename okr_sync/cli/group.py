@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from okr_sync.cli.interrupts import interrupts_kept
 from okr_sync.errors import OkrSyncError, UsageError
 
 # Python looks for garbage after every 700 new objects. What a command imports is hundreds of thousands
@@ -25,7 +26,8 @@ class Group(click.Group):
         gc.set_threshold(_NEW_OBJECTS)
         # At its end Python looks through all that is left once more; the process's memory goes anyway.
         atexit.register(gc.freeze)
-        return super().main(*args, **kwargs)
+        with interrupts_kept():
+            return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
