@@ -134,6 +134,11 @@ FLAGS: Final[dict[str, Flag]] = {
         "GA4 changed a figure later than two days after its day or window had ended", _NOTE
     ),
     "property_time_zone": Flag("GA4 counts days in this time zone", _NOTE, "Europe/Berlin"),
+    "property_currency": Flag(
+        "GA4 tells amounts in this currency, and the metric or the project says another",
+        _DOUBT,
+        "EUR",
+    ),
     "sampled": Flag("GA4 computed the figure from a part of the events", _DOUBT),
     "thresholded": Flag("GA4 held rows back so that nobody can be recognised", _DOUBT),
     "other_row": Flag("GA4 threw rare values together as (other)", _DOUBT),

@@ -21,7 +21,12 @@ from connectors.ga4.requests import Report, series_reports, window_reports
 from connectors.ga4.rows import Answer
 from connectors.ga4.totals import window_figures
 from okr_sync.config.models import Ga4Source
-from okr_sync.errors import DeferredSourceError, SourceError, TransientSourceError
+from okr_sync.errors import (
+    DeferredSourceError,
+    IncompletePullError,
+    SourceError,
+    TransientSourceError,
+)
 from okr_sync.metrics.needs import ExactWindowNeed, ReportsNeed, SeriesNeed
 from okr_sync.metrics.windows import local_midnight
 from okr_sync.warehouse.connect import Warehouse
@@ -33,6 +38,7 @@ from okr_sync.warehouse.report_store import (
     record_account,
     record_refusals,
     replace_days,
+    report_account,
 )
 
 
@@ -74,6 +80,8 @@ class Ga4Connector:
             hidden = blocked_metrics(self._calls.metadata()) if _suspects(reading) else frozenset()
             if reports:
                 with warehouse.write() as connection:
+                    known = report_account(connection, need.source, need.dataset)
+                    self._expect_currency(known, reading)
                     flags = self._store(connection, need, reading, hidden, now)
         except SourceError as error:
             return self._failed(error, need, reading, warehouse, now, time.monotonic() - started)
@@ -109,8 +117,11 @@ class Ga4Connector:
     ) -> PullResult:
         """Keep what was read before the error, without metrics that may be blocked."""
         suspects = _suspects(reading)
+        _, currency = _zone_and_currency(reading.answers)
         reading.answers = [
-            answer for answer in reading.answers if suspects.isdisjoint(answer.report.metrics)
+            answer
+            for answer in reading.answers
+            if suspects.isdisjoint(answer.report.metrics) and answer.currency in (None, currency)
         ]
         reading.refusals.clear()
         if reading.answers:
@@ -129,6 +140,22 @@ class Ga4Connector:
             is_transient=isinstance(error, TransientSourceError),
             is_deferred=isinstance(error, DeferredSourceError),
         )
+
+    def _expect_currency(self, known: ReportAccount | None, reading: Reading) -> None:
+        """Refuse to add amounts in one currency to amounts in another.
+
+        A property's currency can be changed at any time, and its reports are then told in the new one.
+        """
+        currencies = [known.currency] if known and known.account == self._source.property else []
+        currencies += [answer.currency for answer in reading.answers]
+        named = [currency for currency in currencies if currency is not None]
+        if len({*named}) > 1:
+            raise IncompletePullError(
+                f"Source {self._source.name}: amounts of property {self._source.property} were in "
+                f"{named[0]} and are in {named[-1]} now. What was stored is forgotten, and the next run "
+                "reads all of it anew. Goals for amounts stay as they are written: see whether they "
+                "still fit."
+            )
 
     def _store(
         self,
@@ -208,9 +235,10 @@ def _suspects(reading: Reading) -> frozenset[str]:
 
 
 def _zone_and_currency(answers: Iterable[Answer]) -> tuple[str | None, str | None]:
+    """The last that were named: both can be changed at any time."""
     pages = [page for answer in answers for page in answer.pages]
-    zone = next((page.time_zone for page in pages if page.time_zone), None)
-    currency = next((page.currency for page in pages if page.currency), None)
+    zone = next((page.time_zone for page in reversed(pages) if page.time_zone), None)
+    currency = next((page.currency for page in reversed(pages) if page.currency), None)
     return zone, currency
 
 

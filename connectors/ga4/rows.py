@@ -71,6 +71,11 @@ class Answer:
         return dict(zip(self.report.metrics, self.pages[0].types, strict=True))
 
     @property
+    def currency(self) -> str | None:
+        """The currency that its amounts are in, if GA4 named one."""
+        return next((page.currency for page in self.pages if page.currency), None)
+
+    @property
     def flags(self) -> frozenset[str]:
         """The flags that hold for every figure."""
         flags = frozenset().union(*(page.flags for page in self.pages))
@@ -143,6 +148,11 @@ def assemble(report: Report, pages: Sequence[Page]) -> Answer:
         raise IncompletePullError(
             f"A GA4 report changed while its pages were read: it had {counts[0]} rows, then "
             f"{counts[-1]}. Nothing of it was stored; the next run asks again."
+        )
+    if len({page.currency for page in pages if page.currency}) > 1:
+        raise IncompletePullError(
+            "The property's currency changed while a GA4 report was read. Nothing of it was stored; "
+            "the next run asks again."
         )
     if read != expected:
         raise IncompletePullError(

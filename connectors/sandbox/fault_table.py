@@ -56,6 +56,7 @@ class Parameter:
 
 PARAMETERS: Final[Mapping[str, Parameter]] = {
     "by": Parameter(int, "how many"),
+    "code": Parameter(str, "a currency's code"),
     "day": Parameter(str, "a day, YYYY-MM-DD"),
     "metric": Parameter(str, "a GA4 metric"),
     "property": Parameter(str, "a HubSpot property"),
@@ -219,6 +220,8 @@ _GA4 = (
     _ga4("repeated_row", Stage.ALTER, "a page's last row is its first once more", _REPORTS),
     _ga4("row_count_too_high", Stage.ALTER, "the row count is `by` too high", _REPORTS, by=7),
     _ga4("missing_report", Stage.AFTER, "a batch without its last report", ("BatchRunReports",)),
+    _ga4("other_currency", Stage.ALTER, "amounts are in another currency, `by` times as many",
+         _REPORTS, code="XTS", by=2),
     _ga4("value_types", Stage.ALTER, "figures are texts that are no numbers", _REPORTS),
 )  # fmt: skip
 

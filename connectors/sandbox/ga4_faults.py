@@ -7,6 +7,7 @@ what only a transport can do (ga4_rest, ga4_grpc).
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Final
 
 import pandas as pd
@@ -110,10 +111,38 @@ def altered(switches: Sequence[Switch], report: Report) -> Report:
                 told = report.head.get("rowCount", 0)
                 more = (told if isinstance(told, int) else 0) + switch.number("by")
                 report = replace(report, head={**report.head, "rowCount": more})
+            case "ga4.other_currency":
+                report = _in_currency(report, switch.text("code"), switch.number("by"))
             case "ga4.value_types":
                 texts = [["n/a"] * count for _ in rows.metrics]
                 report = replace(report, rows=replace(rows, metrics=texts))
     return report
+
+
+def _in_currency(report: Report, code: str, times: int) -> Report:
+    """The same report as a property tells it whose currency was changed."""
+    metadata, headers = report.head["metadata"], report.head.get("metricHeaders", ())
+    assert isinstance(metadata, dict)
+    assert isinstance(headers, list)
+    is_amount = [header["type"] == "TYPE_CURRENCY" for header in headers]
+
+    def converted(rows: Rows) -> Rows:
+        if not rows.length:
+            return rows
+        columns = zip(is_amount, rows.metrics, strict=True)
+        metrics = [
+            [str(Decimal(one) * times) for one in column] if amounts else column
+            for amounts, column in columns
+        ]
+        return replace(rows, metrics=metrics)
+
+    return Report(
+        {**report.head, "metadata": {**metadata, "currencyCode": code}},
+        converted(report.rows),
+        converted(report.totals),
+        converted(report.maximums),
+        converted(report.minimums),
+    )
 
 
 def _first(rows: Rows, length: int) -> Rows:

@@ -18,7 +18,7 @@ from okr_sync.metrics.grouping import check_by
 from okr_sync.metrics.measurement import Measurement
 from okr_sync.metrics.quantiles import percent_of
 from okr_sync.metrics.readings import quotient
-from okr_sync.metrics.report_fields import Additivity, additivity, parts
+from okr_sync.metrics.report_fields import Additivity, additivity, is_money, parts
 from okr_sync.metrics.report_figures import DayTotals, ReportFigures
 from okr_sync.metrics.report_reads import ReportRead, report_reads
 from okr_sync.metrics.spans import Span
@@ -36,20 +36,15 @@ def evaluate_reports(
     spans = list(dict.fromkeys(span for question in questions for span in question.spans))
     reads = {question.metric.name: report_reads(question.metric) for question in questions}
     figures = ReportFigures(connection, dataset, spans, chain(*reads.values()))
-    property_zone = figures.time_zone
-    zone_flags = (
-        {f"property_time_zone:{property_zone}"}
-        if property_zone is not None and property_zone != project.time_zone
-        else set()
-    )
     answers: Answers = {}
     for question in questions:
         metric = question.metric
         try:
             for read in reads[metric.name]:
                 figures.check(read)
+            flags = _property_flags(project, metric, reads[metric.name], figures)
             answers |= {
-                (metric.name, span): _measure(metric, reads[metric.name], figures, span, zone_flags)
+                (metric.name, span): _measure(metric, reads[metric.name], figures, span, flags)
                 for span in question.spans
             }
         except SourceError as error:
@@ -69,14 +64,33 @@ def _refused(metric: RecordMetric, refusals: Refusals) -> bool:
     return complaint is not None
 
 
+def _property_flags(
+    project: Project, metric: RecordMetric, reads: Sequence[ReportRead], figures: ReportFigures
+) -> set[str]:
+    """Where the property counts in other days or other money than the project says."""
+    flags = set()
+    if figures.time_zone not in (None, project.time_zone):
+        flags.add(f"property_time_zone:{figures.time_zone}")
+    said = metric.currency if isinstance(metric, AggMetric) else None
+    # Money over money, such as the return on what was spent, is in no currency.
+    amounts = [is_money(read.aggregation.field or "") for read in reads]
+    if (
+        amounts[0]
+        and sum(amounts) == 1
+        and figures.currency not in (None, said or project.currency)
+    ):
+        flags.add(f"property_currency:{figures.currency}")
+    return flags
+
+
 def _measure(
     metric: RecordMetric,
     reads: Sequence[ReportRead],
     figures: ReportFigures,
     span: Span,
-    zone_flags: set[str],
+    property_flags: set[str],
 ) -> Measurement:
-    quality = set(zone_flags)
+    quality = set(property_flags)
     amounts = [_amount(read, figures, span, quality) for read in reads]
     if isinstance(metric, AggMetric):
         amount = amounts[0]

@@ -92,6 +92,15 @@ _EXACT = {
     "organicGoogleSearchAveragePosition": "organicGoogleSearchImpressions",
 }
 
+_MONEY_NAMES = """
+    purchaseRevenue totalRevenue totalAdRevenue grossPurchaseRevenue refundAmount shippingAmount
+    taxAmount itemRevenue grossItemRevenue itemRefundAmount itemDiscountAmount
+    itemShippingAmount itemTaxAmount advertiserAdCost advertiserAdCostPerClick
+    advertiserAdCostPerKeyEvent averageRevenuePerUser averagePurchaseRevenue
+    averagePurchaseRevenuePerUser averagePurchaseRevenuePerPayingUser
+"""
+_MONEY = frozenset(_MONEY_NAMES.split())
+
 # Names with an event or a parameter behind a colon, by the part before it.
 _PREFIXES = {
     "keyEvents": Additivity.SUM,
@@ -148,6 +157,11 @@ def is_exactly_additive(metric: str) -> bool:
     GA4 estimates how many sessions and people there were, for a day and for a month apart.
     """
     return is_daily(metric) and metric not in _ESTIMATED
+
+
+def is_money(metric: str) -> bool:
+    """Whether the metric is an amount in the property's currency; of one's own metrics nobody knows."""
+    return metric in _MONEY
 
 
 def parts(metric: str) -> RatioParts | None:

@@ -31,8 +31,8 @@ from okr_sync.metrics.report_reads import ReportRead, report_reads
 from okr_sync.metrics.spans import Span
 from okr_sync.metrics.whole_numbers import rest, whole_quotient
 from okr_sync.warehouse.encoding import MICROS, from_micros
-from okr_sync.warehouse.report_store import refusals
-from okr_sync.warehouse.tables import source_report_day, source_report_window, source_state
+from okr_sync.warehouse.report_store import ReportAccount, refusals, report_account
+from okr_sync.warehouse.tables import source_report_day, source_report_window
 
 _Pairs = set[tuple[str, str]]
 """Series and metric: a metric under one filter."""
@@ -137,14 +137,9 @@ class _Store:
         )  # fmt: skip
         return {(r[0], r[1], r[2], r[3]): (r[4], r[5]) for r in self.connection.execute(query)}
 
-    def time_zone(self) -> str | None:
-        """The property's time zone, as its reports said."""
-        state = source_state.c
-        return self.connection.scalar(
-            select(state.time_zone).where(
-                state.source == self.source, state.dataset == self.dataset
-            )
-        )
+    def account(self) -> ReportAccount | None:
+        """Whose figures these are, and the zone and currency of its reports."""
+        return report_account(self.connection, self.source, self.dataset)
 
     def _of_dataset(self) -> ColumnElement[bool]:
         day = source_report_day.c
@@ -234,7 +229,9 @@ class ReportFigures:
         self._flags = self._store.day_flags(daily)
         self._exact = self._store.exact(exact)
         self._refused = refusals(connection, self._store.source, self._store.dataset)
-        self.time_zone = self._store.time_zone()
+        account = self._store.account()
+        self.time_zone = None if account is None else account.time_zone
+        self.currency = None if account is None else account.currency
 
     def series(self, span: Span, series: str, metric: str, quality: set[str]) -> DayTotals:
         """A metric's daily figures over the span's days, all of them."""

@@ -330,11 +330,12 @@ def record_account(
     """Say whose figures are being stored, read at `at`; call it before storing them.
 
     Figures that are not the whole of what was asked for leave the dataset complete as of when it
-    was, and as unfinished since the first such read. Figures of another account are forgotten: they'd be added to this one's. A zone or a currency
-    that is None leaves what was known of the same account.
+    was, and as unfinished since the first such read. Figures of another account or in another
+    currency are forgotten: they'd be added to these. A zone or a currency that is None leaves what
+    was known of the same account.
     """
     known = report_account(connection, source, dataset)
-    if known is not None and known.account != account.account:
+    if known is not None and _is_other(known, account):
         for table in (source_report_day, source_report_window, source_field):
             connection.execute(
                 delete(table).where(table.c.source == source, table.c.dataset == dataset)
@@ -362,6 +363,12 @@ def record_account(
             }
         ],
     )
+
+
+def _is_other(known: ReportAccount, account: ReportAccount) -> bool:
+    """Whether figures of the one can't be added to figures of the other."""
+    currencies = {known.currency, account.currency} - {None}
+    return known.account != account.account or len(currencies) > 1
 
 
 def record_refusals(

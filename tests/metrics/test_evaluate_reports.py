@@ -379,6 +379,44 @@ def test_days_of_another_time_zone_are_said_to_be(warehouse: Warehouse) -> None:
     assert answers["m", span()].quality == ("property_time_zone:America/New_York",)
 
 
+def test_amounts_in_another_currency_are_said_to_be(warehouse: Warehouse) -> None:
+    """An amount in the property's currency, where the project or the metric says another, is doubted."""
+    ads = {"advertiserAdCost": ["2"] * 4, "advertiserAdClicks": ["1"] * 4}
+    store_days(warehouse, {"totalRevenue": ["5"] * 4, **ads, **SESSIONS})
+    elsewhere = PROJECT.model_copy(update={"currency": "EUR"})
+    revenue, spent = agg("sum", "totalRevenue"), agg("sum", "advertiserAdCost")
+    in_dollars = revenue.model_copy(update={"currency": "USD"})
+    in_pounds = revenue.model_copy(update={"currency": "GBP"})
+    a_session, on_spend = (
+        RatioMetric(
+            name="m",
+            dataset="web.report",
+            family=Family.ENGAGEMENT,
+            numerator=revenue.aggregation,
+            denominator=below.aggregation,
+            time=None,
+        )
+        for below in (agg("sum", "sessions"), spent)
+    )
+    of_metrics = (
+        (revenue, ("property_currency:USD",)),
+        (in_dollars, ()),
+        (in_pounds, ("property_currency:USD",)),
+        (agg("average", "advertiserAdCostPerClick"), ("property_currency:USD",)),
+        (a_session, ("property_currency:USD",)),
+        (on_spend, ()),
+        (agg("average", "returnOnAdSpend"), ()),
+        (agg("sum", "sessions"), ()),
+    )
+    for metric, quality in of_metrics:
+        with warehouse.read() as connection:
+            answers, _ = evaluate_reports(
+                connection, elsewhere, "web.report", [Question(metric, (span(),))]
+            )
+        assert answers["m", span()].quality == quality, metric
+    assert measure(warehouse, revenue).quality == ()
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [

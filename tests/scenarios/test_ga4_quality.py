@@ -335,3 +335,21 @@ def test_every_flag_in_every_place(
     assert (f"metric/{case.on}" in doubted(result)) is case.is_doubt
     is_restated = any(one.startswith("restated:") for one in current(store, case.on).quality)
     assert (f"key_result/web/{case.on}" in failing(result, "not_restated")) is is_restated
+
+
+def test_a_property_whose_currency_changes_is_read_anew(
+    ga4: Ga4Sandbox, store: Warehouse, company: Any
+) -> None:
+    """Amounts that were stored in dollars are not added to amounts in euros: one run says so and
+    publishes nothing, the next one has read everything in euros."""
+    assert run(company.project, at=LATE).success
+    assert current(store, "revenue").value == 125
+    ga4.faults.switch_on("ga4.other_currency", code="EUR", by=2)
+    assert not run(company.project, at=LATE, day="2026-03-06").success
+    told = current(store, "revenue")
+    assert told.value == 125
+    assert "were in USD and are in EUR now" in str(told.error)
+    assert run(company.project, at=LATE, day="2026-03-06").success
+    assert current(store, "revenue").value == 250
+    assert current(store, "sessions").value == 50
+    assert current(store, "revenue").error is None
