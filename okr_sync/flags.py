@@ -129,6 +129,10 @@ FLAGS: Final[dict[str, Flag]] = {
     "override": Flag("a person set the value", _NOTE),
     "checked_in": Flag("people said the number, as of this day", _NOTE, "2026-11-23"),
     "confidence": Flag("of 10 is how sure its author was", _NOTE, "7"),
+    # HubSpot
+    "partial_access": Flag(
+        "HubSpot doesn't show the token a property that the metric needs", _REFUSED
+    ),
     # GA4
     "changed_late": Flag(
         "GA4 changed a figure later than two days after its day or window had ended", _NOTE

@@ -5,7 +5,7 @@ here: the course of a pull (pull) or requests (transport, records).
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from connectors.base import Progress, PullResult, unwatched
@@ -15,12 +15,18 @@ from connectors.hubspot.associations import AssociationReader
 from connectors.hubspot.emails import EMAILS, pull_emails
 from connectors.hubspot.paths import Paths
 from connectors.hubspot.pull import DatasetPull, PullReport
+from connectors.hubspot.record_rows import LackingPropertiesError
 from connectors.hubspot.records import RecordReader
 from connectors.hubspot.remembered import account_of, schema_of
-from connectors.hubspot.schema import StaleSchemaError
+from connectors.hubspot.schema import hidden
 from connectors.hubspot.transport import ClientSettings, Transport
 from okr_sync.config.models import HubSpotSource
-from okr_sync.errors import DeferredSourceError, SourceError, TransientSourceError
+from okr_sync.errors import (
+    DeferredSourceError,
+    IncompletePullError,
+    SourceError,
+    TransientSourceError,
+)
 from okr_sync.metrics.needs import RecordsNeed
 from okr_sync.warehouse.connect import Warehouse
 
@@ -80,6 +86,7 @@ class HubSpotConnector:
             cursor_from=report.cursor_from if report else None,
             cursor_to=report.cursor_to if report else None,
             quota=transport.quota_now() if transport else {},
+            quality=report.quality if report else (),
             error=error.user_text if error else None,
             is_transient=isinstance(error, TransientSourceError),
             is_deferred=isinstance(error, DeferredSourceError),
@@ -103,9 +110,21 @@ class HubSpotConnector:
                 transport, self._paths, need, warehouse, self._account, now, progress
             )
         try:
-            return self._pulled_records(need, warehouse, now, progress, anew=False)
-        except StaleSchemaError:
+            return self._pulled_records(need, warehouse, now, progress)
+        except LackingPropertiesError:
+            pass  # The property may be gone, which an earlier run's note of the schema can't know.
+        try:
             return self._pulled_records(need, warehouse, now, progress, anew=True)
+        except LackingPropertiesError as lacking:
+            unseen = lacking.names
+        try:
+            return self._pulled_records(need, warehouse, now, progress, unseen=unseen)
+        except LackingPropertiesError as lacking:
+            raise IncompletePullError(
+                f"Source {need.source}: HubSpot leaves a property out of {need.dataset} now and then, "
+                f"this time {', '.join(lacking.names)}. Nothing of this read was used; the next run "
+                "tries again."
+            ) from lacking
 
     def _confirm_account(self) -> None:
         """Refuse a token that was changed in the middle of a read to one of another account."""
@@ -127,11 +146,13 @@ class HubSpotConnector:
         now: datetime,
         progress: Progress,
         *,
-        anew: bool,
+        anew: bool = False,
+        unseen: Collection[str] = (),
     ) -> PullReport:
         transport, account = self.transport(), self._account
         assert account is not None
-        bound, is_known = schema_of(transport, self._paths, warehouse, need, now, anew=anew)
+        bound = schema_of(transport, self._paths, warehouse, need, now, anew=anew)
+        bound |= {name: hidden(name, need.dataset) for name in unseen}
         types = {name: one.type for name, one in bound.items() if one.type is not None}
         pull = DatasetPull(
             transport,
@@ -144,7 +165,6 @@ class HubSpotConnector:
             now,
             AssociationReader(transport, self._paths, need.source, need.dataset),
             need.associations,
-            schema_is_known=is_known,
         )
         return pull.run(progress)
 

@@ -147,7 +147,7 @@ class FullRead:
         """Leave what has been read to the next run."""
         with self._warehouse.write() as connection:
             release(connection, stage)
-            if stage.reader is None:
+            if stage.reader is None or not stage.rows:
                 drop_stage(connection, stage)
 
     # --- the list ---

@@ -6,15 +6,18 @@ properties (schema), or how findings are shown (commands).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from connectors.hubspot.connector import HubSpotConnector
 from connectors.hubspot.emails import EMAILS
 from connectors.hubspot.paths import Paths
-from connectors.hubspot.schema import BoundProperty, read_schema
+from connectors.hubspot.schema import BoundProperty, hidden, read_schema
 from connectors.hubspot.shapes import check_records
 from connectors.hubspot.transport import LOOK, Document, ShapeError
 from okr_sync.config.models import HubSpotSource
 from okr_sync.metrics.needs import RecordsNeed
+
+_NAMES_AT_ONCE: Final = 50  # longer addresses are refused by some proxies
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,20 @@ class HubSpotProbe:
         transport.get(self._paths.records(dataset), one, reading=dataset, check=check_records)
 
     def verdicts(self, need: RecordsNeed) -> dict[str, BoundProperty]:
-        """A verdict on every field of the need."""
-        return read_schema(self._connector.transport(), self._paths, need)
+        """A verdict on every field of the need: by the properties that there are, and by those that a
+        record shows."""
+        transport = self._connector.transport()
+        found = read_schema(transport, self._paths, need)
+        names = [name for name, one in found.items() if one.type is not None]
+        for start in range(0, len(names), _NAMES_AT_ONCE):
+            some = names[start : start + _NAMES_AT_ONCE]
+            query = [("limit", "1"), *(("properties", name) for name in some)]
+            path = self._paths.records(need.dataset)
+            page = transport.get(path, query, reading=need.dataset, check=check_records)
+            for record in page["results"]:
+                unseen = (name for name in some if name not in record["properties"])
+                found |= {name: hidden(name, need.dataset) for name in unseen}
+        return found
 
     def pipelines(self, dataset: str) -> tuple[Pipeline, ...]:
         """The pipelines of an object; none where it has no such thing."""

@@ -20,7 +20,6 @@ from connectors.hubspot.full_read import Earlier, FullRead, ReadAll
 from connectors.hubspot.full_read_due import FullReadDue
 from connectors.hubspot.holdings import Held
 from connectors.hubspot.reconcile import INDEX_LAG, Reconciler, TooMuchDriftError
-from connectors.hubspot.record_rows import LackingPropertiesError
 from connectors.hubspot.record_search import TooManyChangesError
 from connectors.hubspot.records import (
     MOST_CHANGES,
@@ -29,7 +28,7 @@ from connectors.hubspot.records import (
     UnprovenWindowError,
     is_at_most,
 )
-from connectors.hubspot.schema import BoundProperty, StaleSchemaError
+from connectors.hubspot.schema import BoundProperty
 from connectors.hubspot.transport import Transport
 from connectors.hubspot.untied import note_gone, settle, untied
 from okr_sync.errors import IncompletePullError
@@ -67,6 +66,8 @@ class PullReport:
     rows_expected: int
     cursor_from: datetime | None
     cursor_to: datetime
+    quality: tuple[str, ...] = ()
+    """The flags of the properties that could not be read."""
 
 
 @dataclass
@@ -97,7 +98,6 @@ class DatasetPull:
         now: datetime,
         associations: AssociationReader,
         to_objects: Collection[str],
-        schema_is_known: bool,
     ) -> None:
         self._transport = transport
         self._reader = reader
@@ -112,7 +112,6 @@ class DatasetPull:
             name: one.type for name, one in bound.items() if one.type is not None
         }
         self._now = now
-        self._schema_is_known = schema_is_known
         self._clock = transport.settings.clock
         self._began = self._clock.monotonic()
         with warehouse.read() as connection:
@@ -128,22 +127,9 @@ class DatasetPull:
     def run(self, progress: Progress) -> PullReport:
         """Bring the mirror up to date. Raises SourceError and its kin, and then changes nothing.
 
-        Raises StaleSchemaError when the verdicts on the properties are from an earlier run and the
-        records no longer fit them, IncompletePullError when they don't fit those of this run.
+        Raises LackingPropertiesError when records lack a property that they should have by the
+        verdicts.
         """
-        try:
-            return self._run(progress)
-        except LackingPropertiesError as lacking:
-            if self._schema_is_known:
-                raise StaleSchemaError from lacking
-            raise IncompletePullError(
-                f"Source {self._source}: HubSpot lists the property {', '.join(lacking.names)} of "
-                f"{self._dataset}, but leaves it out of records. Nothing of these was used; the next "
-                "run tries again. If it stays so, the token may not see the property (sensitive "
-                "data has scopes of its own): add the scope, or take the property out of the bindings."
-            ) from lacking
-
-    def _run(self, progress: Progress) -> PullReport:
         known = self._known
         cursor_at = known.cursor_at if known is not None else None
         if known is None or cursor_at is None or self._full_read_is_due(known, cursor_at):
@@ -213,7 +199,7 @@ class DatasetPull:
         self, known: DatasetState, cursor_at: datetime, high: datetime, held: Held, expected: int
     ) -> PullReport:
         fields = {
-            name: FieldState(one.type, self._filled_at(name, one), one.error)
+            name: FieldState(one.type, self._filled_at(name, one), one.error, one.quality)
             for name, one in self._bound.items()
         }
         touched = set(held.rows)
@@ -245,7 +231,7 @@ class DatasetPull:
             note_gone(connection, self._source, self._dataset, held.gone, self._now)
             forget_associations(connection, self._source, self._dataset, self._to_objects)
             self._remember_looks(connection)
-        return PullReport(count, expected, cursor_at, reached_at)
+        return PullReport(count, expected, cursor_at, reached_at, self._quality())
 
     def _bereft(self) -> dict[str, set[str]]:
         """Records that have lost one at the other end, by the object there."""
@@ -298,7 +284,7 @@ class DatasetPull:
     def _commit_full_read(self, read: ReadAll) -> PullReport:
         started_at = read.stage.started_at
         fields = {
-            name: FieldState(one.type, started_at if one.type else None, one.error)
+            name: FieldState(one.type, started_at if one.type else None, one.error, one.quality)
             for name, one in self._bound.items()
         }
         ties: dict[str, Ties] = {}
@@ -326,9 +312,12 @@ class DatasetPull:
             forget_stage(connection, read.stage)
             self._looks.all_wrong = False
             self._remember_looks(connection)
-        return PullReport(held, read.expected, None, reached_at)
+        return PullReport(held, read.expected, None, reached_at, self._quality())
 
     # --- both ---
+
+    def _quality(self) -> tuple[str, ...]:
+        return tuple(sorted({flag for one in self._bound.values() for flag in one.quality}))
 
     def _ties_of(self, ids: Collection[str]) -> dict[str, Ties]:
         """The associations of these records, by the object at the other end."""

@@ -57,8 +57,8 @@ def schema_of(
     now: datetime,
     *,
     anew: bool,
-) -> tuple[dict[str, BoundProperty], bool]:
-    """A verdict on every bound property, and whether it is from an earlier run.
+) -> dict[str, BoundProperty]:
+    """A verdict on every bound property, by what an earlier run has read where that will do.
 
     HubSpot is asked `anew` on request, and always while a bound property does not exist.
     """
@@ -67,10 +67,10 @@ def schema_of(
     if not anew and noted is not None and noted["token"] == transport.fingerprint:
         defined: Definitions = noted["defined"]
         if need.fields <= defined.keys():
-            return verdicts(need, defined), True
+            return verdicts(need, defined)
     defined = read_definitions(transport, paths, need.dataset)
     bound = {name: defined[name] for name in sorted(need.fields & defined.keys())}
     note = {"token": transport.fingerprint, "defined": bound}
     with warehouse.write() as connection:
         remember(connection, need.source, need.dataset, _DEFINITIONS, note, now)
-    return verdicts(need, defined), False
+    return verdicts(need, defined)

@@ -22,6 +22,8 @@ _TYPES: Final = {
     "date": FieldType.DAY,
     "bool": FieldType.FLAG,
 }
+PARTIAL_ACCESS: Final = "partial_access"
+
 _TIMES: Final = frozenset({FieldType.INSTANT, FieldType.DAY})
 
 # HubSpot stopped filling the stage properties of the first generation: they read as empty, which
@@ -36,18 +38,16 @@ _LEGACY_PREFIXES: Final = {
 @dataclass(frozen=True)
 class BoundProperty:
     """A verdict: `type` is None when the property can't be had; `error` says why, or why it can't
-    be used as it is bound (a time that is no date, a sum of texts)."""
+    be used as it is bound (a time that is no date, a sum of texts), and `quality` has the flags of
+    that."""
 
     type: FieldType | None
     error: str | None = None
+    quality: tuple[str, ...] = ()
 
 
 Definitions = dict[str, dict[str, str]]
 """The `type` and `fieldType` of properties by name."""
-
-
-class StaleSchemaError(Exception):
-    """The records no longer fit the definitions that an earlier run had read."""
 
 
 def read_schema(transport: Transport, paths: Paths, need: RecordsNeed) -> dict[str, BoundProperty]:
@@ -68,6 +68,18 @@ def read_definitions(transport: Transport, paths: Paths, dataset: str) -> Defini
 def verdicts(need: RecordsNeed, defined: Definitions) -> dict[str, BoundProperty]:
     """A verdict on every bound property, by the properties that there are."""
     return {field: _verdict(field, need, defined) for field in sorted(need.fields)}
+
+
+def hidden(field: str, dataset: str) -> BoundProperty:
+    """The verdict on a property that HubSpot lists and leaves out of records, as it does with what a
+    token may not see. Records lack it without a word, which must not be taken for empty."""
+    return BoundProperty(
+        None,
+        f"HubSpot lists the property {field} of {dataset}, but leaves it out of records: the token may "
+        "not see it. Add its scope to the app (sensitive data has scopes of its own) or bind another "
+        "property; the next run reads it.",
+        (PARTIAL_ACCESS,),
+    )
 
 
 def _verdict(

@@ -155,6 +155,8 @@ _HUBSPOT = (
              ("search",), seconds=86_400.0),
     _hubspot("value_types", Stage.ALTER, "properties are numbers, booleans and lists, not texts",
              ("list", "search", "batch_read")),
+    _hubspot("hidden_property", Stage.ALTER, "records lack a property that the list of properties has",
+             ("list", "archived", "search", "batch_read", "record"), ("property",), property=None),
     _hubspot("id_types", Stage.ALTER, "ids are numbers, not texts",
              ("list", "archived", "search", "batch_read")),
     _hubspot("record_created", Stage.AFTER, "a record is created", _READING,

@@ -212,6 +212,16 @@ def _typed(record: Document) -> Document:
     return {**record, "properties": properties}
 
 
+def _without(page: Document, name: str) -> Document:
+    """A record or a page of them without a property, as if the token may not see it."""
+
+    def without(record: Document) -> Document:
+        kept = {key: value for key, value in record["properties"].items() if key != name}
+        return {**record, "properties": kept}
+
+    return _each(page, without) if "results" in page else without(page)
+
+
 def _counted(page: Document, by: int) -> Document:
     return {**page, "total": max(0, page["total"] + by)}
 
@@ -228,6 +238,7 @@ _PAGE_CHANGES: Final[dict[str, Callable[[Switch, Document], Document]]] = {
     "hubspot.total_too_high": lambda switch, page: _counted(page, switch.number("by")),
     "hubspot.total_too_low": lambda switch, page: _counted(page, -switch.number("by")),
     "hubspot.value_types": lambda switch, page: _each(page, _typed),
+    "hubspot.hidden_property": lambda switch, page: _without(page, switch.text("property")),
     "hubspot.id_types": lambda switch, page: _each(
         page, lambda record: {**record, "id": int(record["id"])}
     ),

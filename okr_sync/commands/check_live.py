@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from connectors.ga4.live import Ga4Probe, PropertyFields
 from connectors.hubspot.live import HubSpotProbe, Named, Pipeline
+from connectors.hubspot.schema import BoundProperty
 from okr_sync.config.bundle import Bundle
 from okr_sync.config.datasets import EMAILS
 from okr_sync.config.formula_rules import with_inputs
@@ -147,12 +148,18 @@ def _check_properties(
             problems.append(
                 _error(
                     position_within(node, f"{prefix}{field}"),
-                    "live-wrong-type" if is_use else "live-unknown-field",
+                    _rule_of(verdict),
                     f"{message.rstrip('.')}.",
                     fix or "Check it in HubSpot's settings.",
                 )
             )
     return problems
+
+
+def _rule_of(verdict: BoundProperty) -> str:
+    if verdict.type is not None:
+        return "live-wrong-type"
+    return "live-hidden-field" if verdict.quality else "live-unknown-field"
 
 
 def _need(dataset: str, metric: RecordMetric, bundle: Bundle) -> RecordsNeed:

@@ -188,6 +188,7 @@ _LIVE = {
     "live-unreachable": "The source didn't answer, refused the credentials, or has no such object.",
     "live-missing-scope": "The token lacks a scope that the bindings need.",
     "live-unknown-field": "The account has no such property, dimension or metric.",
+    "live-hidden-field": "The account has the property, and the token may not see it.",
     "live-wrong-type": "The property is of another type than its use needs.",
     "live-unknown-stage": "No pipeline has a stage or pipeline of that id.",
     "live-stage-label": "A stage's or pipeline's label is written where its id is needed.",

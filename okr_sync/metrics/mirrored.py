@@ -88,6 +88,19 @@ def read_mirrored(
     )
 
 
+def hidden_flags(connection: Connection, project: Project, metric: RecordMetric) -> frozenset[str]:
+    """The flags that say why fields that a metric needs can't be had; mostly none."""
+    needed = {metric.dataset: fields_of_metric(metric, project)}
+    for related, fields in associated_fields(metric, project).items():
+        needed[f"{metric.source}.{related}"] = frozenset(fields)
+    flags: set[str] = set()
+    for dataset, fields in needed.items():
+        source, _, name = dataset.partition(".")
+        states = fields_of(connection, source, name)
+        flags.update(*(states[field].quality for field in fields & states.keys()))
+    return frozenset(flags)
+
+
 def _table(
     source: str,
     name: str,

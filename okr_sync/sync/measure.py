@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from okr_sync.config.bundle import Bundle
-from okr_sync.config.models import FormulaMetric, ManualMetric, SqlMetric
+from okr_sync.config.models import FormulaMetric, Ga4Source, ManualMetric, SqlMetric
 from okr_sync.metrics.dependencies import datasets_read, with_inputs
 from okr_sync.metrics.evaluate import evaluate
 from okr_sync.metrics.measurement import Measurement, MetricObservation
+from okr_sync.metrics.mirrored import hidden_flags
 from okr_sync.metrics.plan import Plan
 from okr_sync.metrics.report_figures import refusal_flags
 from okr_sync.metrics.spans import Span
@@ -139,8 +140,12 @@ def _refusal_flags(connection: Connection, bundle: Bundle, name: str) -> tuple[s
     """The flags that say why a metric has no number, also through formulas."""
     flags: set[str] = set()
     for metric in with_inputs(bundle.metrics, [name]):
-        if not isinstance(metric, FormulaMetric | SqlMetric | ManualMetric):
+        if isinstance(metric, FormulaMetric | SqlMetric | ManualMetric):
+            continue
+        if isinstance(bundle.project.sources[metric.source], Ga4Source):
             flags |= refusal_flags(connection, metric)
+        else:
+            flags |= hidden_flags(connection, bundle.project, metric)
     return tuple(sorted(flags))
 
 

@@ -53,12 +53,14 @@ class FieldState:
 
     `filled_at`: every record had been read with this field by then; None: not yet. `error` says, for
     people, why the field can't be had (then `type` is None) or can't be used as it is bound, as a
-    time or a number (then its values are there all the same, as `type`).
+    time or a number (then its values are there all the same, as `type`). `quality` are the flags that
+    say it in a word.
     """
 
     type: FieldType | None
     filled_at: datetime | None
     error: str | None
+    quality: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,12 @@ def fields_of(connection: Connection, source: str, dataset: str) -> dict[str, Fi
             source_field.c.field_type,
             source_field.c.filled_at,
             source_field.c.error,
+            source_field.c.quality,
         ).where(source_field.c.source == source, source_field.c.dataset == dataset)
     )
     return {
-        field: FieldState(FieldType(kind) if kind else None, filled_at, error)
-        for field, kind, filled_at, error in rows
+        field: FieldState(FieldType(kind) if kind else None, filled_at, error, quality or ())
+        for field, kind, filled_at, error, quality in rows
     }
 
 

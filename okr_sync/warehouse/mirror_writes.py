@@ -250,6 +250,7 @@ def _record(
                 "column_name": column_name(name) if field.type else None,
                 "filled_at": field.filled_at,
                 "error": field.error,
+                "quality": field.quality or None,
             }
             for name, field in sorted(fields.items())
         ],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.sandbox.faults import read_switch
 from connectors.sandbox.serve import Sandbox
 from okr_sync.commands.check import run_check
 from okr_sync.commands.check_live import live_problems
@@ -124,7 +125,9 @@ ACCOUNT = {
 }  # fmt: skip
 
 
-def live(tmp_path: Path, write_project: WriteProject, metric: str, scopes: str = "") -> list[str]:
+def live(
+    tmp_path: Path, write_project: WriteProject, metric: str, scopes: str = "", fault: str = ""
+) -> list[str]:
     """What `check --live` finds of a project with one metric, against a sandbox."""
     account = tmp_path / "account"
     for name, text in ACCOUNT.items():
@@ -141,6 +144,8 @@ def live(tmp_path: Path, write_project: WriteProject, metric: str, scopes: str =
     )
     assert list(bundle.key_results) == ["growth/mqls"]
     with Sandbox(account) as sandbox:
+        if fault:
+            sandbox.faults.switch_on(**read_switch(fault))
         return [str(problem) for problem in live_problems(bundle, sandbox.environment())]
 
 
@@ -200,6 +205,16 @@ def test_live_scopes(tmp_path: Path, write_project: WriteProject) -> None:
     assert found.startswith("metrics.yaml:2:28: error:")
     assert "crm.objects.deals.read" in found
     assert found.endswith("[live-missing-scope]")
+
+
+def test_a_property_that_the_token_may_not_see(tmp_path: Path, write_project: WriteProject) -> None:
+    """Before any run, the property is named that HubSpot has and does not show to the token."""
+    metric = "{agg: average, field: lead_score, from: hubspot.contacts, time: createdate}"
+    fault = "hubspot.hidden_property,property=lead_score"
+    (found,) = live(tmp_path, write_project, metric, fault=fault)
+    assert found.startswith("metrics.yaml:2:31: error: HubSpot lists the property lead_score")
+    assert "Add its scope to the app" in found
+    assert found.endswith("[live-hidden-field]")
 
 
 def test_live_without_credentials(write_project: WriteProject) -> None:

@@ -13,7 +13,7 @@ from connectors.sandbox.account import Account
 from connectors.sandbox.http_server import Request, Response
 from connectors.sandbox.hubspot_server import HubSpotSandbox
 from okr_sync.warehouse.connect import Warehouse
-from okr_sync.warehouse.mirror import fields_of
+from okr_sync.warehouse.mirror import FieldState, fields_of
 
 MakeAccount = Callable[..., Account]
 Pull = Callable[..., PullResult]
@@ -286,26 +286,71 @@ def test_a_property_that_is_deleted_is_noticed_at_once(
     assert "have no property plan" in (states["plan"].error or "")
 
 
-def test_a_property_that_exists_and_is_left_out_of_records_is_not_taken_for_empty(
+def test_a_property_that_the_token_may_not_see_is_not_taken_for_empty(
     hs_account: MakeAccount,
     sqlite_warehouse: Warehouse,
     hs_pull: Pull,
     hs_mirror: Mirror,
     hs_contact: Contact,
 ) -> None:
-    """A first read is refused with the property's name, a later one keeps the values of before."""
+    """Only it can't be had, which is told with a flag: the others are read, and it is as soon as it
+    can be seen, with the values of all records."""
+    account = hs_account(
+        {"contacts": [hs_contact(n, plan="pro", score=str(n)) for n in range(1, 301)]}
+    )
+
+    def plan() -> FieldState:
+        with sqlite_warehouse.read() as connection:
+            return fields_of(connection, "hubspot", "contacts")["plan"]
+
+    with HubSpotSandbox(account, rate_limits=False) as sandbox:
+        for _ in range(2):  # the first read, and one in which it can be seen no more
+            sandbox.faults.switch_on("hubspot.hidden_property", property="plan")
+            for _ in range(2):
+                result = hs_pull(sandbox, sqlite_warehouse, "plan", "score")
+                assert result.error is None
+                assert (result.rows, result.quality) == (300, ("partial_access",))
+                rows = hs_mirror(sqlite_warehouse, "contacts").values()
+                assert {row["f_score"] for row in rows} == {n * 1_000_000 for n in range(1, 301)}
+                assert all("f_plan" not in row for row in rows)
+                assert plan().quality == ("partial_access",)
+                assert "lists the property plan of contacts" in (plan().error or "")
+            sandbox.faults.switch_off()
+            result = hs_pull(sandbox, sqlite_warehouse, "plan", "score")
+            assert (result.error, result.rows, result.quality) == (None, 300, ())
+            assert (plan().error, plan().quality) == (None, ())
+            rows = hs_mirror(sqlite_warehouse, "contacts").values()
+            assert {row["f_plan"] for row in rows} == {"pro"}
+
+
+def test_a_property_that_one_page_lacks_is_read(
+    hs_account: MakeAccount,
+    sqlite_warehouse: Warehouse,
+    hs_pull: Pull,
+    hs_mirror: Mirror,
+    hs_contact: Contact,
+) -> None:
+    """A page that is wrong once costs a second read and hides nothing."""
     account = hs_account({"contacts": [hs_contact(n, plan="pro") for n in range(1, 301)]})
-    with Leaving(account, rate_limits=False) as sandbox:
-        sandbox.is_left_out = True
-        result = hs_pull(sandbox, sqlite_warehouse, "plan", "score")
-        assert not result.is_complete
-        assert "lists the property plan of contacts" in (result.error or "")
-        sandbox.is_left_out = False
-        assert hs_pull(sandbox, sqlite_warehouse, "plan", "score").rows == 300
-        sandbox.is_left_out = True
-        assert not hs_pull(sandbox, sqlite_warehouse, "plan", "score").is_complete
+    with HubSpotSandbox(account, rate_limits=False) as sandbox:
+        sandbox.faults.switch_on("hubspot.hidden_property", property="plan", after=1, times=1)
+        result = hs_pull(sandbox, sqlite_warehouse, "plan")
+    assert (result.error, result.rows, result.quality) == (None, 300, ())
     plans = {row["f_plan"] for row in hs_mirror(sqlite_warehouse, "contacts").values()}
     assert plans == {"pro"}
+
+
+def test_properties_that_come_and_go_refuse_the_read(
+    hs_account: MakeAccount, sqlite_warehouse: Warehouse, hs_pull: Pull, hs_contact: Contact
+) -> None:
+    """Where each look lacks another property nothing is believed, and the error says which."""
+    account = hs_account({"contacts": [hs_contact(n, plan="pro") for n in range(1, 301)]})
+    with HubSpotSandbox(account, rate_limits=False) as sandbox:
+        sandbox.faults.switch_on("hubspot.hidden_property", property="plan", on="list", times=2)
+        sandbox.faults.switch_on("hubspot.hidden_property", property="score", on="list", after=2)
+        result = hs_pull(sandbox, sqlite_warehouse, "plan", "score")
+    assert not result.is_complete
+    assert "leaves a property out of contacts now and then, this time score" in (result.error or "")
 
 
 def test_a_page_that_lacks_a_property_is_not_kept_for_the_next_run(

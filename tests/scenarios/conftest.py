@@ -128,12 +128,16 @@ class Firm:
 
     def sync(self, day: str = DAY, at: datetime | None = None) -> bool:
         """Run the sync job as of a day; whether all of it went well."""
+        return self.run(day, at).success
+
+    def run(self, day: str = DAY, at: datetime | None = None) -> dg.ExecuteInProcessResult:
+        """Run the sync job as of a day, for what Dagster shows of it."""
         resources = {"clock": assets.resources.Clock(at)} if at else {}
         job = build_definitions(self.project, resources).resolve_job_def(SYNC_JOB)
         with dg.DagsterInstance.ephemeral() as instance:
             return job.execute_in_process(
                 instance=instance, partition_key=day, raise_on_error=False
-            ).success
+            )
 
     def bind(self, team: str, **metrics: str) -> None:
         """Add a team whose key results (by id) have these metrics, written in place or by name."""

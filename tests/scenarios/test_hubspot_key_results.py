@@ -80,6 +80,47 @@ def test_a_missing_scope_fails_only_what_needs_it(firm: MakeFirm, api: str) -> N
 
 
 @API
+def test_a_property_that_the_token_may_not_see_fails_only_what_needs_it(
+    firm: MakeFirm, api: str
+) -> None:
+    """Partial access is a flag beside the last value, in `explain`, in Dagster's metadata and checks,
+    and no 0; key results over other properties of the same contacts go on."""
+    made = firm(api)
+    with (made.project / "metrics.yaml").open("a", encoding="utf-8") as metrics:
+        metrics.write("  twice: {formula: 2 * one, inputs: {one: lead_score}}\n")
+    made.bind("growth", mqls="mqls", score="lead_score", twice="twice")
+    assert made.sync()
+    assert made.row("growth/score").value == 20
+    made.faults.switch_on("hubspot.hidden_property", property="lead_score")
+    result = made.run()
+    assert not result.success
+    assert (made.row(MQLS).value, made.row(MQLS).freshness) == (2, "fresh")
+    for name, value in (("growth/score", 20), ("growth/twice", 40)):
+        row = made.row(name)
+        assert (row.value, row.freshness) == (value, "failed")
+        assert "partial_access" in row.quality
+        assert "lists the property lead_score of contacts" in (row.error or "")
+        assert "partial_access: HubSpot doesn't show the token" in made.explained(name)
+        assert len(made.past(name)) == 1
+    (contacts,) = (
+        one.event_specific_data.materialization.metadata
+        for one in result.get_asset_materialization_events()
+        if one.asset_key.path == ["hubspot", "contacts"]
+    )
+    assert contacts["quality"].value == "partial_access"
+    failed = {
+        one.asset_key.path[-1] for one in result.get_asset_check_evaluations() if not one.passed
+    }
+    assert failed >= {"contacts", "lead_score"}
+    assert "mqls" not in failed
+    made.faults.switch_off()
+    assert made.sync()
+    row = made.row("growth/score")
+    assert (row.value, row.freshness, row.error) == (20, "fresh", None)
+    assert "partial_access" not in row.quality
+
+
+@API
 def test_a_used_up_day_defers(firm: MakeFirm, api: str) -> None:
     """Scenario 11: a daily limit burns no tries; the last values stay until a later run."""
     made = firm(api)
