@@ -235,10 +235,12 @@ def _suspects(reading: Reading) -> frozenset[str]:
 
 
 def _zone_and_currency(answers: Iterable[Answer]) -> tuple[str | None, str | None]:
-    """The last that were named: both can be changed at any time."""
-    pages = [page for answer in answers for page in answer.pages]
-    zone = next((page.time_zone for page in reversed(pages) if page.time_zone), None)
-    currency = next((page.currency for page in reversed(pages) if page.currency), None)
+    """The last that were named: both can be changed at any time. A currency counts where there are
+    amounts in it."""
+    latest = list(answers)[::-1]
+    pages = [page for answer in latest for page in reversed(answer.pages)]
+    zone = next((page.time_zone for page in pages if page.time_zone), None)
+    currency = next((answer.currency for answer in latest if answer.currency), None)
     return zone, currency
 
 

@@ -14,7 +14,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-from connectors.ga4.quality import OTHER_ROW, TOTAL_DIFFERS, report_flags, restricted_metrics
+from connectors.ga4.quality import (
+    AMOUNT,
+    OTHER_ROW,
+    TOTAL_DIFFERS,
+    report_flags,
+    restricted_metrics,
+)
 from connectors.ga4.requests import DayRange, Report
 from okr_sync.errors import IncompletePullError
 from okr_sync.metrics.report_fields import is_exactly_additive
@@ -72,7 +78,9 @@ class Answer:
 
     @property
     def currency(self) -> str | None:
-        """The currency that its amounts are in, if GA4 named one."""
+        """The currency that its amounts are in, if it has any and GA4 named one."""
+        if AMOUNT not in self.types.values():
+            return None
         return next((page.currency for page in self.pages if page.currency), None)
 
     @property
@@ -149,7 +157,8 @@ def assemble(report: Report, pages: Sequence[Page]) -> Answer:
             f"A GA4 report changed while its pages were read: it had {counts[0]} rows, then "
             f"{counts[-1]}. Nothing of it was stored; the next run asks again."
         )
-    if len({page.currency for page in pages if page.currency}) > 1:
+    currencies = {page.currency for page in pages if page.currency and AMOUNT in page.types}
+    if len(currencies) > 1:
         raise IncompletePullError(
             "The property's currency changed while a GA4 report was read. Nothing of it was stored; "
             "the next run asks again."

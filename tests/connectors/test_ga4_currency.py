@@ -58,16 +58,19 @@ def of_country(country: str, first: date, last: date) -> SeriesNeed:
 
 
 def pull(
-    property_: Ga4Sandbox, store: Warehouse, first: date = DAYS[0], last: date = DAYS[-1]
+    property_: Ga4Sandbox,
+    store: Warehouse,
+    first: date = DAYS[0],
+    last: date = DAYS[-1],
+    need: SeriesNeed | None = None,
 ) -> PullResult:
-    """Read six reports, which take two requests: five go into one."""
-    need = ReportsNeed(
-        "web", "report", tuple(of_country(country, first, last) for country in COUNTRIES), ()
-    )
+    """Read six reports of amounts, which take two requests (five go into one), or the one needed."""
+    series = [of_country(country, first, last) for country in COUNTRIES] if need is None else [need]
+    needs = ReportsNeed("web", "report", tuple(series), ())
     source = Ga4Source(name="web", property="123456789")
     connector = Ga4Connector(source, property_.environment_for_grpc(), RetryPolicy(tries=1))
     try:
-        return connector.pull(need, store, NOW)
+        return connector.pull(needs, store, NOW)
     finally:
         connector.close()
 
@@ -77,7 +80,7 @@ def stored(store: Warehouse) -> dict[date, list[Decimal]]:
     table = source_report_day
     found: dict[date, list[Decimal]] = {}
     with store.read() as connection:
-        for row in connection.execute(select(table)):
+        for row in connection.execute(select(table).where(table.c.metric == "totalRevenue")):
             found.setdefault(row.day, []).append(from_micros(row.value_micros))
     return found
 
@@ -104,6 +107,20 @@ def test_amounts_in_two_currencies_are_never_stored_together(
         account = report_account(connection, "web", "report")
     assert account is not None
     assert account.currency == "SEK"
+
+
+def test_a_currency_matters_where_there_are_amounts(
+    property_: Ga4Sandbox, store: Warehouse
+) -> None:
+    """Sessions are in no currency: a change keeps nobody from reading them, and is not forgotten until
+    amounts are read again."""
+    sessions = SeriesNeed(Where(), frozenset({"sessions"}), DAYS[0], DAYS[-1])
+    assert pull(property_, store, last=DAYS[1]).is_complete
+    property_.faults.switch_on("ga4.other_currency", code="SEK", by=11)
+    assert pull(property_, store, need=sessions).is_complete
+    assert stored(store)[DAYS[0]] == [Decimal(10)] * 6
+    assert "were in EUR and are in SEK now" in (pull(property_, store, first=DAYS[2]).error or "")
+    assert stored(store) == {DAYS[2]: [Decimal(110)] * 6}
 
 
 def test_a_currency_that_changes_between_two_reports(

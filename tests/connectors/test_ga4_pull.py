@@ -202,10 +202,10 @@ def test_figures_are_those_of_the_sessions(
 
 
 def test_state_and_instants_are_of_the_property(store: Warehouse) -> None:
-    """Scenario 23: days are the property's, and its zone and currency are recorded."""
+    """Scenario 23: days are the property's, and its zone and the currency of amounts are recorded."""
     evening = sessions_of_ten_days().iloc[[0]].assign(started_at="2026-11-01T12:30:00Z")
     with Ga4Sandbox(settings("Pacific/Auckland"), sessions=evening) as sandbox:
-        result = pull(sandbox, store, needs(series("sessions")))
+        result = pull(sandbox, store, needs(series("sessions", "purchaseRevenue")))
     assert {day for day, value in days(store, "sessions").items() if value} == {date(2026, 11, 2)}
     assert result.cursor_from == datetime(2026, 10, 31, 11, tzinfo=UTC)
     assert result.cursor_to == datetime(2026, 11, 10, 11, tzinfo=UTC)
