@@ -111,20 +111,19 @@ class HubSpotConnector:
             )
         try:
             return self._pulled_records(need, warehouse, now, progress)
-        except LackingPropertiesError:
-            pass  # The property may be gone, which an earlier run's note of the schema can't know.
+        except LackingPropertiesError as lacking:
+            # It may be gone, which an earlier run's note of the schema can't know; or a page was wrong.
+            lacked = set(lacking.names)
         try:
             return self._pulled_records(need, warehouse, now, progress, anew=True)
         except LackingPropertiesError as lacking:
-            unseen = lacking.names
+            lacked.intersection_update(lacking.names)
+            if not lacked:
+                raise _comes_and_goes(need, lacking) from lacking
         try:
-            return self._pulled_records(need, warehouse, now, progress, unseen=unseen)
+            return self._pulled_records(need, warehouse, now, progress, unseen=lacked)
         except LackingPropertiesError as lacking:
-            raise IncompletePullError(
-                f"Source {need.source}: HubSpot leaves a property out of {need.dataset} now and then, "
-                f"this time {', '.join(lacking.names)}. Nothing of this read was used; the next run "
-                "tries again."
-            ) from lacking
+            raise _comes_and_goes(need, lacking) from lacking
 
     def _confirm_account(self) -> None:
         """Refuse a token that was changed in the middle of a read to one of another account."""
@@ -192,3 +191,10 @@ class HubSpotConnector:
                 "has. Copy it again."
             )
         return token
+
+
+def _comes_and_goes(need: RecordsNeed, lacking: LackingPropertiesError) -> IncompletePullError:
+    return IncompletePullError(
+        f"Source {need.source}: HubSpot leaves properties out of {need.dataset} now and then, this time "
+        f"{', '.join(lacking.names)}. Nothing of this read was used; the next run tries again."
+    )

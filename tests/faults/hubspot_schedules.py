@@ -47,6 +47,7 @@ _PAGES = (
     *("hubspot.empty_page", "hubspot.repeated_page", "hubspot.reordered_page", "hubspot.circle"),
     *("hubspot.lost_cursor", "hubspot.lost_rows", "hubspot.total_too_high"),
     *("hubspot.total_too_low", "hubspot.newer_than_window", "hubspot.id_types"),
+    "hubspot.hidden_property",
 )
 _UPHEAVALS = (
     *("hubspot.record_created", "hubspot.record_updated", "hubspot.record_calculated"),
@@ -85,6 +86,8 @@ def _step(draw: random.Random, number: int) -> Step:
             more["times"] = draw.choice((1, 1, 1, 2, 3))
         if name == "hubspot.record_calculated":
             more |= {"property": "score", "value": str(draw.randrange(100))}
+        elif name == "hubspot.hidden_property":
+            more["property"] = "score"
         elif name == "hubspot.record_updated":
             more |= {"property": "lifecyclestage", "value": draw.choice(STAGES)}
         elif name == "hubspot.newer_than_window":
