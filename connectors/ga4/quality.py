@@ -11,7 +11,6 @@ from typing import Any
 
 from okr_sync.warehouse.report_store import FigureRefusal
 
-AMOUNT = "TYPE_CURRENCY"  # the type of a metric that is money
 SAMPLED = "sampled"  # computed from a part of the events
 THRESHOLDED = "thresholded"  # rows held back so that nobody can be recognised
 OTHER_ROW = "other_row"  # rare values were thrown together as "(other)"
@@ -41,9 +40,14 @@ def restricted_metrics(metadata: Any) -> frozenset[str]:
     return frozenset(restriction.metric_name for restriction in restrictions)
 
 
+def is_amount(metric_type: str) -> bool:
+    """Whether metrics of this type are money, in the property's currency."""
+    return metric_type == "TYPE_CURRENCY"
+
+
 def may_be_blocked(metric: str, metric_type: str) -> bool:
     """Whether the property could block the metric: GA4 blocks cost and revenue, and nothing else."""
-    return metric_type == AMOUNT or metric.startswith("advertiser") or metric == "returnOnAdSpend"
+    return is_amount(metric_type) or metric.startswith("advertiser") or metric == "returnOnAdSpend"
 
 
 def blocked_metrics(metadata: Any) -> frozenset[str]:

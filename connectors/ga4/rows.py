@@ -15,9 +15,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from connectors.ga4.quality import (
-    AMOUNT,
     OTHER_ROW,
     TOTAL_DIFFERS,
+    is_amount,
     report_flags,
     restricted_metrics,
 )
@@ -79,7 +79,7 @@ class Answer:
     @property
     def currency(self) -> str | None:
         """The currency that its amounts are in, if it has any and GA4 named one."""
-        if AMOUNT not in self.types.values():
+        if not any(map(is_amount, self.types.values())):
             return None
         return next((page.currency for page in self.pages if page.currency), None)
 
@@ -157,7 +157,9 @@ def assemble(report: Report, pages: Sequence[Page]) -> Answer:
             f"A GA4 report changed while its pages were read: it had {counts[0]} rows, then "
             f"{counts[-1]}. Nothing of it was stored; the next run asks again."
         )
-    currencies = {page.currency for page in pages if page.currency and AMOUNT in page.types}
+    currencies = {
+        page.currency for page in pages if page.currency and any(map(is_amount, page.types))
+    }
     if len(currencies) > 1:
         raise IncompletePullError(
             "The property's currency changed while a GA4 report was read. Nothing of it was stored; "

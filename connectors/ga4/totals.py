@@ -7,7 +7,7 @@ Belongs here: what a missing row means, and rates over nothing. Does not belong 
 from collections.abc import Collection, Iterable
 from decimal import Decimal
 
-from connectors.ga4.quality import AMOUNT
+from connectors.ga4.quality import is_amount
 from connectors.ga4.requests import DayRange
 from connectors.ga4.rows import Answer
 from okr_sync.metrics.needs import ExactWindowNeed
@@ -66,5 +66,6 @@ def _window_value(
     if value is not None:
         return value
     counts = additivity(metric) in (Additivity.SUM, Additivity.DISTINCT)
-    whole_number = answer.types[metric] in ("TYPE_INTEGER", AMOUNT)
+    metric_type = answer.types[metric]
+    whole_number = metric_type == "TYPE_INTEGER" or is_amount(metric_type)
     return Decimal(0) if size is not None or counts or whole_number else None
