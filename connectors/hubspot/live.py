@@ -5,19 +5,21 @@ properties (schema), or how findings are shown (commands).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from connectors.hubspot.connector import HubSpotConnector
 from connectors.hubspot.emails import EMAILS
 from connectors.hubspot.paths import Paths
+from connectors.hubspot.record_rows import LackingPropertiesError
+from connectors.hubspot.records import RecordReader
 from connectors.hubspot.schema import BoundProperty, hidden, read_schema
 from connectors.hubspot.shapes import check_records
 from connectors.hubspot.transport import LOOK, Document, ShapeError
 from okr_sync.config.models import HubSpotSource
 from okr_sync.metrics.needs import RecordsNeed
 
-_NAMES_AT_ONCE: Final = 50  # longer addresses are refused by some proxies
+_ONE_RECORD: Final = replace(LOOK, list_page=1)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class HubSpotProbe:
     """Asks one account, over one connection. Every method raises SourceError."""
 
     def __init__(self, source: HubSpotSource, environ: Mapping[str, str]) -> None:
-        self._connector = HubSpotConnector(source, environ, LOOK)
+        self._connector = HubSpotConnector(source, environ, _ONE_RECORD)
         self._paths = Paths(source.api)
 
     def check_reading(self, dataset: str) -> None:
@@ -59,15 +61,12 @@ class HubSpotProbe:
         record shows."""
         transport = self._connector.transport()
         found = read_schema(transport, self._paths, need)
-        names = [name for name, one in found.items() if one.type is not None]
-        for start in range(0, len(names), _NAMES_AT_ONCE):
-            some = names[start : start + _NAMES_AT_ONCE]
-            query = [("limit", "1"), *(("properties", name) for name in some)]
-            path = self._paths.records(need.dataset)
-            page = transport.get(path, query, reading=need.dataset, check=check_records)
-            for record in page["results"]:
-                unseen = (name for name in some if name not in record["properties"])
-                found |= {name: hidden(name, need.dataset) for name in unseen}
+        types = {name: one.type for name, one in found.items() if one.type is not None}
+        reader = RecordReader(transport, self._paths, need.source, need.dataset, types)
+        try:
+            reader.rows.rows(next(reader.pages()).records)
+        except LackingPropertiesError as lacking:
+            found |= {name: hidden(name, need.dataset) for name in lacking.names}
         return found
 
     def pipelines(self, dataset: str) -> tuple[Pipeline, ...]:

@@ -18,6 +18,7 @@ from connectors.sandbox.ga4_degradations import Degradation, Degraded
 from connectors.sandbox.ga4_errors import Failure, Ga4ApiError, failure
 from connectors.sandbox.ga4_quotas import Quotas
 from connectors.sandbox.ga4_report import Report, Rows
+from connectors.sandbox.ga4_schema import MetricType
 from connectors.sandbox.ga4_sessions import Ga4Settings, SessionTable, build_table
 
 _API: Final = "ga4"
@@ -124,7 +125,7 @@ def _in_currency(report: Report, code: str, times: int) -> Report:
     metadata, headers = report.head["metadata"], report.head.get("metricHeaders", ())
     assert isinstance(metadata, dict)
     assert isinstance(headers, list)
-    is_amount = [header["type"] == "TYPE_CURRENCY" for header in headers]
+    is_amount = [header["type"] == MetricType.CURRENCY for header in headers]
 
     def converted(rows: Rows) -> Rows:
         if not rows.length:

@@ -27,12 +27,14 @@ def interrupts_kept() -> Iterator[None]:
     main thread, which is the one that signals interrupt.
     """
     before = sys.unraisablehook
+    # To the thread and not the process: only so does a wait for an answer end at once.
+    to_this_thread = (threading.get_ident(), signal.SIGINT)
 
     def hook(passed_over: "UnraisableHookArgs", /) -> None:
         if not _is_interrupt(passed_over.exc_type):
             before(passed_over)
             return
-        again = threading.Timer(_SECONDS_TO_LEAVE, _interrupt_main_thread)
+        again = threading.Timer(_SECONDS_TO_LEAVE, signal.pthread_kill, to_this_thread)
         again.daemon = True
         again.start()
 
@@ -47,8 +49,3 @@ def _is_interrupt(kind: type[BaseException]) -> bool:
     # Dagster has one of its own, and importing it to ask would cost seconds. What else is outside of
     # Exception ends a generator or the program.
     return not issubclass(kind, (Exception, GeneratorExit, SystemExit))
-
-
-def _interrupt_main_thread() -> None:
-    # To the thread and not the process: only so does a wait for an answer end at once.
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)

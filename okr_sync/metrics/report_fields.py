@@ -35,13 +35,17 @@ _SUM_NAMES = """
     itemListClickEvents itemListViewEvents itemPromotionClicks itemPromotionViews itemViewEvents
     itemsAddedToCart itemsCheckedOut itemsClickedInList itemsClickedInPromotion itemsPurchased
     itemsViewed itemsViewedInList itemsViewedInPromotion promotionClicks promotionViews
-    purchaseRevenue totalRevenue totalAdRevenue grossPurchaseRevenue refundAmount shippingAmount
-    taxAmount itemRevenue grossItemRevenue itemRefundAmount itemDiscountAmount
-    itemShippingAmount itemTaxAmount adUnitExposure publisherAdClicks publisherAdImpressions
-    advertiserAdCost advertiserAdClicks advertiserAdImpressions
+    adUnitExposure publisherAdClicks publisherAdImpressions
+    advertiserAdClicks advertiserAdImpressions
     organicGoogleSearchClicks organicGoogleSearchImpressions
 """
-_SUMS = frozenset(_SUM_NAMES.split())
+_SUMS_OF_MONEY_NAMES = """
+    purchaseRevenue totalRevenue totalAdRevenue grossPurchaseRevenue refundAmount shippingAmount
+    taxAmount itemRevenue grossItemRevenue itemRefundAmount itemDiscountAmount
+    itemShippingAmount itemTaxAmount advertiserAdCost
+"""
+_SUMS_OF_MONEY = frozenset(_SUMS_OF_MONEY_NAMES.split())
+_SUMS = _SUMS_OF_MONEY | frozenset(_SUM_NAMES.split())
 
 _ESTIMATED = frozenset({"sessions", "engagedSessions", "newUsers"})
 
@@ -92,14 +96,14 @@ _EXACT = {
     "organicGoogleSearchAveragePosition": "organicGoogleSearchImpressions",
 }
 
-_MONEY_NAMES = """
-    purchaseRevenue totalRevenue totalAdRevenue grossPurchaseRevenue refundAmount shippingAmount
-    taxAmount itemRevenue grossItemRevenue itemRefundAmount itemDiscountAmount
-    itemShippingAmount itemTaxAmount advertiserAdCost advertiserAdCostPerClick
-    advertiserAdCostPerKeyEvent averageRevenuePerUser averagePurchaseRevenue
-    averagePurchaseRevenuePerUser averagePurchaseRevenuePerPayingUser
-"""
-_MONEY = frozenset(_MONEY_NAMES.split())
+_MONEY = _SUMS_OF_MONEY | {
+    "advertiserAdCostPerClick",
+    "advertiserAdCostPerKeyEvent",
+    "averageRevenuePerUser",
+    "averagePurchaseRevenue",
+    "averagePurchaseRevenuePerUser",
+    "averagePurchaseRevenuePerPayingUser",
+}
 
 # Names with an event or a parameter behind a colon, by the part before it.
 _PREFIXES = {

@@ -52,6 +52,17 @@ def sync():
 """
 
 
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    """The command `sync` of a program, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", program, "sync"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     ("command", "end"),
     [(_PLAIN, "Aborted!"), (_IN_A_STEP_OF_DAGSTERS, "DagsterExecutionInterruptedError")],
@@ -60,13 +71,7 @@ def sync():
 def test_an_interrupt_during_a_finalizer_still_ends_the_command(command: str, end: str) -> None:
     """Ctrl-C just after a read was passed over with a traceback, and the sync went on to its end."""
     program = f"{_FALLS_INTO_A_FINALIZER}{command}\nmain()"
-    ended = subprocess.run(
-        [sys.executable, "-c", program, "sync"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    ended = run(program)
     assert ended.returncode == 1
     assert ended.stdout.split() == [end]
 
@@ -76,13 +81,7 @@ def test_other_errors_of_finalizers_are_still_told() -> None:
     program = f"{_FALLS_INTO_A_FINALIZER}{_PLAIN}\nmain()".replace(
         "signal.raise_signal, signal.SIGINT", "int, 'not a number'"
     ).replace("time.sleep(20)", "")
-    ended = subprocess.run(
-        [sys.executable, "-c", program, "sync"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    ended = run(program)
     assert ended.returncode == 0
     assert "invalid literal for int()" in ended.stdout
     assert ended.stdout.endswith("went on\n")

@@ -14,7 +14,7 @@ from okr_sync.config.models import Ga4Source
 from okr_sync.config.where import Condition, Operator, Where
 from okr_sync.metrics.needs import ExactWindowNeed, ReportsNeed, SeriesNeed
 from okr_sync.metrics.report_trim import trim_reports_need
-from okr_sync.warehouse.connect import Warehouse, open_warehouse
+from okr_sync.warehouse.connect import Warehouse
 
 LAST = date(2026, 11, 20)
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -41,14 +41,6 @@ def sandbox() -> Iterator[Ga4Sandbox]:
         yield started
 
 
-@pytest.fixture
-def store(sqlite_url: str) -> Iterator[Warehouse]:
-    """A warehouse in SQLite."""
-    opened = open_warehouse(sqlite_url)
-    yield opened
-    opened.close()
-
-
 def page(number: int) -> Where:
     """The sessions that begin on one page."""
     return Where((Condition("landingPage", Operator.EQ, (f"/{number}",)),))
@@ -59,32 +51,36 @@ def people(where: Where, last: date, days: int = 28) -> ExactWindowNeed:
     return ExactWindowNeed(where, PEOPLE, last - timedelta(days=days - 1), last)
 
 
-def sync(sandbox: Ga4Sandbox, store: Warehouse, need: ReportsNeed, now: datetime = NOON) -> int:
+def sync(
+    sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse, need: ReportsNeed, now: datetime = NOON
+) -> int:
     """One run's pull; how many requests the property has had of it."""
-    with store.read() as connection:
+    with sqlite_warehouse.read() as connection:
         left = trim_reports_need(connection, need, timedelta(days=7), ZoneInfo("UTC"), now)
     before = sandbox.requests.total()
     source = Ga4Source(name="web", property="123456789")
     connector = Ga4Connector(source, sandbox.environment_for_grpc())
     if left.series or left.exact_windows:
-        assert connector.pull(left, store, now).error is None
+        assert connector.pull(left, sqlite_warehouse, now).error is None
     connector.close()
     return sandbox.requests.total() - before
 
 
 def test_twenty_windows_that_still_change_are_one_batch(
-    sandbox: Ga4Sandbox, store: Warehouse
+    sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse
 ) -> None:
     """A batch has five reports of four windows: twenty windows, four or more of them a filter."""
     windows = tuple(people(page(n), LAST - timedelta(days=m)) for n in range(5) for m in range(4))
     need = ReportsNeed("web", "report", (), windows)
-    assert [sync(sandbox, store, need) for _ in range(3)] == [1, 1, 1]
+    assert [sync(sandbox, sqlite_warehouse, need) for _ in range(3)] == [1, 1, 1]
     others = tuple(people(page(n), LAST - timedelta(days=m)) for n in range(5) for m in range(8))
-    assert sync(sandbox, store, ReportsNeed("web", "report", (), others)) == 2  # forty windows
+    assert (
+        sync(sandbox, sqlite_warehouse, ReportsNeed("web", "report", (), others)) == 2
+    )  # forty windows
 
 
 def test_windows_and_days_that_are_final_are_not_asked_for(
-    sandbox: Ga4Sandbox, store: Warehouse
+    sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse
 ) -> None:
     """A hundred windows and a quarter of days are read once, when they were read late enough."""
     settled = LAST - timedelta(days=8)
@@ -96,15 +92,17 @@ def test_windows_and_days_that_are_final_are_not_asked_for(
         for n in range(5)
     )
     need = ReportsNeed("web", "report", series, windows)
-    assert sync(sandbox, store, need) == 6  # five series and twenty-five reports of four windows
-    assert sync(sandbox, store, need) == 0
+    assert (
+        sync(sandbox, sqlite_warehouse, need) == 6
+    )  # five series and twenty-five reports of four windows
+    assert sync(sandbox, sqlite_warehouse, need) == 0
     # A day later one window of each filter is new, and nothing else.
     more = tuple(people(page(n), settled + timedelta(days=1)) for n in range(5))
     grown = ReportsNeed("web", "report", series, windows + more)
-    assert sync(sandbox, store, grown, NOON + timedelta(days=1)) == 1
+    assert sync(sandbox, sqlite_warehouse, grown, NOON + timedelta(days=1)) == 1
 
 
-def test_a_hundred_bindings_of_every_kind(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+def test_a_hundred_bindings_of_every_kind(sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse) -> None:
     """Sums, rates, people and a window for each filter: a report by day and one of totals each."""
     where = [
         Where((Condition("landingPage", Operator.EQ, (f"/{n % 5}",)), *extra))
@@ -123,4 +121,4 @@ def test_a_hundred_bindings_of_every_kind(sandbox: Ga4Sandbox, store: Warehouse)
     )
     assert len(series) + len(windows) == 100
     # Ten filters, each with days and totals: twenty reports.
-    assert sync(sandbox, store, ReportsNeed("web", "report", series, windows)) == 4
+    assert sync(sandbox, sqlite_warehouse, ReportsNeed("web", "report", series, windows)) == 4

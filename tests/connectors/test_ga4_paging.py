@@ -19,7 +19,7 @@ from connectors.ga4.connector import Ga4Connector
 from okr_sync.config.models import Ga4Source
 from okr_sync.config.where import Where
 from okr_sync.metrics.needs import ExactWindowNeed, ReportsNeed, SeriesNeed
-from okr_sync.warehouse.connect import Warehouse, open_warehouse
+from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.encoding import from_micros
 from okr_sync.warehouse.tables import source_report_day
 
@@ -77,14 +77,6 @@ def served(script: Script) -> Iterator[str]:
         server.stop(None).wait()
 
 
-@pytest.fixture
-def store(sqlite_url: str) -> Iterator[Warehouse]:
-    """A warehouse in SQLite."""
-    opened = open_warehouse(sqlite_url)
-    yield opened
-    opened.close()
-
-
 def page(row_count: int, *cells: tuple[str, str]) -> Answer:
     """A response that counts so many rows in all and holds these."""
     return {
@@ -121,16 +113,16 @@ def stored(warehouse: Warehouse) -> list[Decimal]:
 FIRST, SECOND, THIRD = ("20261101", "1"), ("20261102", "2"), ("20261103", "3")
 
 
-def test_short_pages_are_read_to_the_count(store: Warehouse) -> None:
+def test_short_pages_are_read_to_the_count(sqlite_warehouse: Warehouse) -> None:
     """Scenario 20: pages follow by offset until as many rows were read as GA4 counts."""
     script = Script([[page(3, FIRST)], [page(3, SECOND)], [page(3, THIRD)]])
-    result = pull(script, store)
+    result = pull(script, sqlite_warehouse)
     assert (result.error, result.rows, result.rows_expected) == (None, 3, 3)
     assert script.offsets == [0, 1, 2]
-    assert stored(store) == [1, 2, 3, 0]
+    assert stored(sqlite_warehouse) == [1, 2, 3, 0]
 
 
-def test_a_report_that_changes_between_pages_is_read_again(store: Warehouse) -> None:
+def test_a_report_that_changes_between_pages_is_read_again(sqlite_warehouse: Warehouse) -> None:
     """Rows that move between pages would be lost or doubled: the report is read anew."""
     script = Script(
         [
@@ -140,10 +132,10 @@ def test_a_report_that_changes_between_pages_is_read_again(store: Warehouse) -> 
             [page(3, THIRD)],
         ]
     )
-    result = pull(script, store)
+    result = pull(script, sqlite_warehouse)
     assert result.error is None
     assert script.offsets == [0, 1, 0, 2]
-    assert stored(store) == [1, 2, 3, 0]
+    assert stored(sqlite_warehouse) == [1, 2, 3, 0]
 
 
 @pytest.mark.parametrize(
@@ -155,39 +147,43 @@ def test_a_report_that_changes_between_pages_is_read_again(store: Warehouse) -> 
         ([page(1, FIRST, SECOND)], "counts 1 rows in a report, but 2"),
     ],
 )
-def test_what_never_fits_is_refused(store: Warehouse, pages: list[Answer], words: str) -> None:
+def test_what_never_fits_is_refused(
+    sqlite_warehouse: Warehouse, pages: list[Answer], words: str
+) -> None:
     """After three reads that don't fit nothing is stored, and the error has both numbers."""
     script = Script([[each] for each in pages] * 3)
-    result = pull(script, store)
+    result = pull(script, sqlite_warehouse)
     assert result.error is not None
     assert words in result.error
     assert result.is_transient
     assert not script.answers
-    assert stored(store) == []
+    assert stored(sqlite_warehouse) == []
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.CANCELLED, grpc.StatusCode.ABORTED])
 def test_a_call_that_is_ended_on_the_way_is_made_again(
-    store: Warehouse, code: grpc.StatusCode
+    sqlite_warehouse: Warehouse, code: grpc.StatusCode
 ) -> None:
     """A proxy or a server that goes away ends calls with statuses of their own, once."""
     script = Script([[page(1, FIRST)]], ends_with=[code])
-    assert pull(script, store).error is None
-    assert stored(store) == [1, 0, 0, 0]
+    assert pull(script, sqlite_warehouse).error is None
+    assert stored(sqlite_warehouse) == [1, 0, 0, 0]
 
 
-def test_the_same_page_again_and_again(store: Warehouse) -> None:
+def test_the_same_page_again_and_again(sqlite_warehouse: Warehouse) -> None:
     """A count of rows that no report by day can have ends the reading at the first page of each try."""
     script = Script([[page(1_000_000_000, FIRST)]] * 4)
-    result = pull(script, store)
+    result = pull(script, sqlite_warehouse)
     assert "can't have more than 5" in (result.error or "")
     assert script.offsets == [0, 0, 0]
-    assert stored(store) == []
+    assert stored(sqlite_warehouse) == []
 
 
 @pytest.mark.parametrize("text", ["1e400", "1e999999", "1e9999999999"])
 @pytest.mark.parametrize("by_day", [True, False])
-def test_figures_that_no_warehouse_holds(store: Warehouse, text: str, by_day: bool) -> None:
+def test_figures_that_no_warehouse_holds(
+    sqlite_warehouse: Warehouse, text: str, by_day: bool
+) -> None:
     """They fail the pull with words, at once; nothing is raised and no absurd number stored."""
     whole = ExactWindowNeed(Where(), frozenset({"totalUsers"}), FIRST_DAY, FIRST_DAY)
     need = NEED if by_day else ReportsNeed("web", "reports", (), (whole,))
@@ -196,23 +192,25 @@ def test_figures_that_no_warehouse_holds(store: Warehouse, text: str, by_day: bo
         del answer["dimensionHeaders"]
         answer["metricHeaders"] = [{"name": "totalUsers", "type": "TYPE_INTEGER"}]
         answer["rows"] = [{"metricValues": [{"value": text}]}]
-    result = pull(Script([[answer]] * 3), store, need)
+    result = pull(Script([[answer]] * 3), sqlite_warehouse, need)
     assert f"GA4 sent '{text}' as a figure" in (result.error or "")
-    assert (result.is_complete, result.rows, stored(store)) == (False, 0, [])
+    assert (result.is_complete, result.rows, stored(sqlite_warehouse)) == (False, 0, [])
 
 
-def test_days_out_of_order_are_not_kept_of_a_report_that_is_cut_off(store: Warehouse) -> None:
+def test_days_out_of_order_are_not_kept_of_a_report_that_is_cut_off(
+    sqlite_warehouse: Warehouse,
+) -> None:
     """What is between them may be on the page that didn't come, and would be stored as 0."""
-    assert not pull(Script([[page(4, THIRD, FIRST)]]), store).is_complete
-    assert stored(store) == []
+    assert not pull(Script([[page(4, THIRD, FIRST)]]), sqlite_warehouse).is_complete
+    assert stored(sqlite_warehouse) == []
     # In the order that was asked for, the second is a day of 0.
-    assert not pull(Script([[page(4, FIRST, THIRD)]]), store).is_complete
-    assert stored(store) == [1, 0, 3]
+    assert not pull(Script([[page(4, FIRST, THIRD)]]), sqlite_warehouse).is_complete
+    assert stored(sqlite_warehouse) == [1, 0, 3]
 
 
 @pytest.mark.parametrize(("total", "flags"), [("3", ()), ("5", ("total_differs",))])
 def test_days_that_do_not_add_up_to_the_total_are_flagged(
-    store: Warehouse, total: str, flags: tuple[str, ...]
+    sqlite_warehouse: Warehouse, total: str, flags: tuple[str, ...]
 ) -> None:
     """Events are counted once a day: a total of another size means that a row is missing."""
     answer = page(2, FIRST, SECOND)
@@ -221,16 +219,16 @@ def test_days_that_do_not_add_up_to_the_total_are_flagged(
         {"dimensionValues": [{"value": "RESERVED_TOTAL"}], "metricValues": [{"value": total}]}
     ]
     need = ReportsNeed("web", "reports", (replace(NEED.series[0], metrics=EVENTS),), ())
-    result = pull(Script([[answer]]), store, need)
+    result = pull(Script([[answer]]), sqlite_warehouse, need)
     assert (result.error, result.quality) == (None, flags)
-    with store.read() as connection:
+    with sqlite_warehouse.read() as connection:
         found = set(connection.scalars(select(source_report_day.c.quality)))
     assert found == {flags}
 
 
-def test_a_batch_with_too_few_reports_is_refused(store: Warehouse) -> None:
+def test_a_batch_with_too_few_reports_is_refused(sqlite_warehouse: Warehouse) -> None:
     """A report that wasn't answered is not an empty one."""
-    result = pull(Script([[]]), store)
+    result = pull(Script([[]]), sqlite_warehouse)
     assert result.error is not None
     assert "sent 0" in result.error
-    assert stored(store) == []
+    assert stored(sqlite_warehouse) == []

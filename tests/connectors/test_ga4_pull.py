@@ -18,7 +18,7 @@ from connectors.sandbox.ga4_sessions import Ga4Settings
 from okr_sync.config.models import Ga4Source
 from okr_sync.config.where import AnyOf, Condition, Operator, Scalar, Where
 from okr_sync.metrics.needs import ExactWindowNeed, ReportsNeed, SeriesNeed
-from okr_sync.warehouse.connect import Warehouse, open_warehouse
+from okr_sync.warehouse.connect import Warehouse
 from okr_sync.warehouse.encoding import from_micros
 from okr_sync.warehouse.report_store import refusals, report_account
 from okr_sync.warehouse.tables import source_report_day, source_report_window, source_state
@@ -69,14 +69,6 @@ def sandbox() -> Iterator[Ga4Sandbox]:
     """A started property with the thirty sessions."""
     with Ga4Sandbox(settings(), sessions=sessions_of_ten_days()) as started:
         yield started
-
-
-@pytest.fixture
-def store(sqlite_url: str) -> Iterator[Warehouse]:
-    """A warehouse in SQLite, for what doesn't depend on the engine."""
-    opened = open_warehouse(sqlite_url)
-    yield opened
-    opened.close()
 
 
 def pull(
@@ -201,15 +193,17 @@ def test_figures_are_those_of_the_sessions(
     assert float(rate) == pytest.approx(bought.mean(), abs=1e-9)
 
 
-def test_state_and_instants_are_of_the_property(store: Warehouse) -> None:
+def test_state_and_instants_are_of_the_property(sqlite_warehouse: Warehouse) -> None:
     """Scenario 23: days are the property's, and its zone and the currency of amounts are recorded."""
     evening = sessions_of_ten_days().iloc[[0]].assign(started_at="2026-11-01T12:30:00Z")
     with Ga4Sandbox(settings("Pacific/Auckland"), sessions=evening) as sandbox:
-        result = pull(sandbox, store, needs(series("sessions", "purchaseRevenue")))
-    assert {day for day, value in days(store, "sessions").items() if value} == {date(2026, 11, 2)}
+        result = pull(sandbox, sqlite_warehouse, needs(series("sessions", "purchaseRevenue")))
+    assert {day for day, value in days(sqlite_warehouse, "sessions").items() if value} == {
+        date(2026, 11, 2)
+    }
     assert result.cursor_from == datetime(2026, 10, 31, 11, tzinfo=UTC)
     assert result.cursor_to == datetime(2026, 11, 10, 11, tzinfo=UTC)
-    with store.read() as connection:
+    with sqlite_warehouse.read() as connection:
         account = report_account(connection, "web", "reports")
         complete_at = connection.execute(select(source_state.c.complete_at)).scalar_one()
     assert account is not None
@@ -266,27 +260,31 @@ FILTERS: list[tuple[Where, str]] = [
 ]
 
 
-def test_every_operator_selects_what_it_says(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+def test_every_operator_selects_what_it_says(
+    sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse
+) -> None:
     """GA4 answers each operator as plain pandas does; all filters together take four batches."""
     rows = sessions_of_ten_days()
-    result = pull(sandbox, store, needs(*(series("sessions", where=where) for where, _ in FILTERS)))
+    result = pull(
+        sandbox, sqlite_warehouse, needs(*(series("sessions", where=where) for where, _ in FILTERS))
+    )
     assert result.error is None
     assert sandbox.requests["BatchRunReports"] == 4
     for where, query in FILTERS:
         expected = len(rows.query(query, engine="python"))
-        assert sum(days(store, "sessions", where).values()) == expected, query
+        assert sum(days(sqlite_warehouse, "sessions", where).values()) == expected, query
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
 def test_a_hundred_bindings_take_four_requests(
-    sandbox: Ga4Sandbox, store: Warehouse, transport: str
+    sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse, transport: str
 ) -> None:
     """Scenario 29, against a server that counts."""
     wheres = [one("landingPage", Operator.EQ, f"/blog/{number}") for number in range(20)]
     metrics = ("sessions", "keyEvents", "eventCount", "newUsers", "screenPageViews")
     result = pull(
         sandbox,
-        store,
+        sqlite_warehouse,
         needs(*(series(metric, where=where) for where in wheres for metric in metrics)),
         transport,
     )
@@ -294,62 +292,72 @@ def test_a_hundred_bindings_take_four_requests(
     assert sandbox.requests == {"BatchRunReports": 4}
 
 
-def test_twenty_windows_take_one_request(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+def test_twenty_windows_take_one_request(sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse) -> None:
     """People are asked for at each exact window, never added (scenario 24), all in one batch."""
     rows = sessions_of_ten_days()
     starts = [FIRST - timedelta(days=number) for number in range(20)]
     result = pull(
-        sandbox, store, needs(*(window("totalUsers", first=start, last=FIRST) for start in starts))
+        sandbox,
+        sqlite_warehouse,
+        needs(*(window("totalUsers", first=start, last=FIRST) for start in starts)),
     )
     assert result.is_complete
     assert sandbox.requests == {"BatchRunReports": 1}
     people = rows[rows["started_at"] < "2026-11-02"]["user_id"].nunique()
-    assert figures(store) == {("totalUsers", start, FIRST): Decimal(people) for start in starts}
+    assert figures(sqlite_warehouse) == {
+        ("totalUsers", start, FIRST): Decimal(people) for start in starts
+    }
 
 
-def test_a_window_in_which_nothing_happened(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+def test_a_window_in_which_nothing_happened(
+    sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse
+) -> None:
     """Nobody is 0 people, and a rate over no sessions is no value."""
     day = date(2026, 11, 5)
-    pull(sandbox, store, needs(window("totalUsers", "sessionKeyEventRate", first=day, last=day)))
-    assert figures(store) == {
+    pull(
+        sandbox,
+        sqlite_warehouse,
+        needs(window("totalUsers", "sessionKeyEventRate", first=day, last=day)),
+    )
+    assert figures(sqlite_warehouse) == {
         ("totalUsers", day, day): Decimal(0),
         ("sessionKeyEventRate", day, day): None,
         ("sessions", day, day): Decimal(0),
     }
 
 
-def test_a_restated_day_is_replaced(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+def test_a_restated_day_is_replaced(sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse) -> None:
     """Scenario 22: what GA4 says later of a day replaces what it said first."""
-    pull(sandbox, store, needs(series("sessions")))
-    before = days(store, "sessions")
+    pull(sandbox, sqlite_warehouse, needs(series("sessions")))
+    before = days(sqlite_warehouse, "sessions")
     late = sessions_of_ten_days().iloc[[1]].assign(user_id="late")
     sandbox.replace_sessions(pd.concat([sandbox.sessions(), late], ignore_index=True))
-    pull(sandbox, store, needs(series("sessions")))
-    after = days(store, "sessions")
+    pull(sandbox, sqlite_warehouse, needs(series("sessions")))
+    after = days(sqlite_warehouse, "sessions")
     assert after[date(2026, 11, 2)] == before[date(2026, 11, 2)] + 1
     assert {day for day in after if after[day] != before[day]} == {date(2026, 11, 2)}
 
 
-def test_an_empty_property(store: Warehouse) -> None:
+def test_an_empty_property(sqlite_warehouse: Warehouse) -> None:
     """A property where nothing ever happened has zeros, not holes."""
     with Ga4Sandbox(settings()) as sandbox:
-        result = pull(sandbox, store, needs(series("sessions"), window("totalUsers")))
+        result = pull(sandbox, sqlite_warehouse, needs(series("sessions"), window("totalUsers")))
     assert (result.is_complete, result.rows) == (True, 0)
-    assert set(days(store, "sessions").values()) == {Decimal(0)}
-    assert len(days(store, "sessions")) == 10
-    assert figures(store) == {("totalUsers", FIRST, LAST): Decimal(0)}
+    assert set(days(sqlite_warehouse, "sessions").values()) == {Decimal(0)}
+    assert len(days(sqlite_warehouse, "sessions")) == 10
+    assert figures(sqlite_warehouse) == {("totalUsers", FIRST, LAST): Decimal(0)}
 
 
 @pytest.mark.parametrize("flag", ["sampled", "thresholded", "other_row", "truncated"])
 def test_quality_stands_beside_the_figures(
-    sandbox: Ga4Sandbox, store: Warehouse, flag: str
+    sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse, flag: str
 ) -> None:
     """Scenarios 21 and 26: less than exact answers are flagged and never crash."""
     sandbox.faults.switch_on(f"ga4.{flag}")
-    result = pull(sandbox, store, needs(series("sessions"), window("totalUsers")))
+    result = pull(sandbox, sqlite_warehouse, needs(series("sessions"), window("totalUsers")))
     assert result.error is None
-    assert day_flags(store, "sessions") == {(flag,)}
-    with store.read() as connection:
+    assert day_flags(sqlite_warehouse, "sessions") == {(flag,)}
+    with sqlite_warehouse.read() as connection:
         stored = connection.execute(select(source_report_window.c.quality)).scalars().all()
     # A total has no rows that could be thrown together.
     assert stored == [() if flag == "other_row" else (flag,)]
@@ -357,36 +365,36 @@ def test_quality_stands_beside_the_figures(
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
 def test_a_hidden_metric_is_refused_and_keeps_its_figures(
-    sandbox: Ga4Sandbox, store: Warehouse, transport: str
+    sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse, transport: str
 ) -> None:
     """GA4 says 0 for a metric that we may not see: no such 0 is stored, and good figures stay."""
     need = needs(series("purchaseRevenue", "sessions"), window("averagePurchaseRevenue"))
-    pull(sandbox, store, need, transport)
-    before = days(store, "purchaseRevenue")
+    pull(sandbox, sqlite_warehouse, need, transport)
+    before = days(sqlite_warehouse, "purchaseRevenue")
     assert sum(before.values()) > 0
     sandbox.faults.switch_on("ga4.blocked_metric", metric="purchaseRevenue")
     sandbox.faults.switch_on("ga4.schema_restriction", metric="purchaseRevenue")
-    result = pull(sandbox, store, need, transport)
+    result = pull(sandbox, sqlite_warehouse, need, transport)
     assert result.is_complete
-    assert days(store, "purchaseRevenue") == before
-    assert day_flags(store, "sessions") == {()}
-    with store.read() as connection:
+    assert days(sqlite_warehouse, "purchaseRevenue") == before
+    assert day_flags(sqlite_warehouse, "sessions") == {()}
+    with sqlite_warehouse.read() as connection:
         refused = refusals(connection, "web", "reports")
     assert refused["", "purchaseRevenue"].quality == ("blocked_metric", "schema_restricted")
     assert "hides purchaseRevenue" in refused["", "purchaseRevenue"].text
     sandbox.faults.switch_off()
-    pull(sandbox, store, need, transport)
-    assert told(store, "purchaseRevenue") is None
+    pull(sandbox, sqlite_warehouse, need, transport)
+    assert told(sqlite_warehouse, "purchaseRevenue") is None
 
 
-def test_quota_is_recorded(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+def test_quota_is_recorded(sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse) -> None:
     """What is left of the property's quotas is told with the pull."""
-    result = pull(sandbox, store, needs(series("sessions")))
+    result = pull(sandbox, sqlite_warehouse, needs(series("sessions")))
     assert result.quota["tokens_per_day"] == 199_999
     assert result.quota["tokens_per_project_per_hour"] == 13_999
 
 
-def test_one_wrong_field_stops_no_other(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+def test_one_wrong_field_stops_no_other(sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse) -> None:
     """A metric that GA4 refuses is recorded with GA4's reason; the others are stored."""
     email = one("sessionDefaultChannelGroup", Operator.EQ, "Email")
     by_item = one("itemName", Operator.EQ, "Shoes")
@@ -398,31 +406,35 @@ def test_one_wrong_field_stops_no_other(sandbox: Ga4Sandbox, store: Warehouse) -
         series("sessions", where=ordered),
         window("totalUsers", "metricOfNextYear"),
     )
-    result = pull(sandbox, store, need)
+    result = pull(sandbox, sqlite_warehouse, need)
     assert (result.error, result.is_complete) == (None, True)
-    assert len(days(store, "sessions")) == len(days(store, "sessions", email)) == 10
+    assert (
+        len(days(sqlite_warehouse, "sessions"))
+        == len(days(sqlite_warehouse, "sessions", email))
+        == 10
+    )
     # Item metrics don't go with sessions in one request, but they do alone.
-    assert len(days(store, "itemsPurchased")) == 10
-    assert ("totalUsers", FIRST, LAST) in figures(store)
-    assert told(store, "sessions") is None
-    assert told(store, "totalUsers") is None
-    assert "customEvent:nothing" in (told(store, "customEvent:nothing") or "")
-    assert "metricOfNextYear" in (told(store, "metricOfNextYear") or "")
-    assert "itemName" in (told(store, "sessions", by_item) or "")
-    assert "needs a number" in (told(store, "sessions", ordered) or "")
+    assert len(days(sqlite_warehouse, "itemsPurchased")) == 10
+    assert ("totalUsers", FIRST, LAST) in figures(sqlite_warehouse)
+    assert told(sqlite_warehouse, "sessions") is None
+    assert told(sqlite_warehouse, "totalUsers") is None
+    assert "customEvent:nothing" in (told(sqlite_warehouse, "customEvent:nothing") or "")
+    assert "metricOfNextYear" in (told(sqlite_warehouse, "metricOfNextYear") or "")
+    assert "itemName" in (told(sqlite_warehouse, "sessions", by_item) or "")
+    assert "needs a number" in (told(sqlite_warehouse, "sessions", ordered) or "")
 
 
-def test_only_a_mistake(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+def test_only_a_mistake(sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse) -> None:
     """A pull of nothing but a mistake is no failure of the source, and stores no zero."""
-    result = pull(sandbox, store, needs(series("customEvent:nothing")))
+    result = pull(sandbox, sqlite_warehouse, needs(series("customEvent:nothing")))
     assert (result.error, result.is_complete, result.rows) == (None, True, 0)
-    assert told(store, "customEvent:nothing") is not None
-    assert days(store, "customEvent:nothing") == {}
+    assert told(sqlite_warehouse, "customEvent:nothing") is not None
+    assert days(sqlite_warehouse, "customEvent:nothing") == {}
 
 
-def test_nothing_needed_asks_nothing(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+def test_nothing_needed_asks_nothing(sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse) -> None:
     """A project without GA4 bindings sends no request."""
-    result = pull(sandbox, store, needs())
+    result = pull(sandbox, sqlite_warehouse, needs())
     assert (result.is_complete, result.requests) == (True, 0)
     assert not sandbox.requests
 
@@ -443,7 +455,7 @@ def test_nothing_needed_asks_nothing(sandbox: Ga4Sandbox, store: Warehouse) -> N
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
 def test_failures(
     sandbox: Ga4Sandbox,
-    store: Warehouse,
+    sqlite_warehouse: Warehouse,
     transport: str,
     fault: str,
     words: str,
@@ -451,17 +463,19 @@ def test_failures(
     requests: int,
 ) -> None:
     """Scenario 25 and the other refusals: retried or deferred as the table says; figures stay."""
-    pull(sandbox, store, needs(series("sessions")), transport)
-    before = days(store, "sessions")
+    pull(sandbox, sqlite_warehouse, needs(series("sessions")), transport)
+    before = days(sqlite_warehouse, "sessions")
     sandbox.replace_sessions(sandbox.sessions().iloc[:3])
     sandbox.faults.switch_on(f"ga4.{fault}", times=10)
-    result = pull(sandbox, store, needs(series("sessions"), window("totalUsers")), transport)
+    result = pull(
+        sandbox, sqlite_warehouse, needs(series("sessions"), window("totalUsers")), transport
+    )
     assert result.error is not None
     assert words in result.error
     assert (result.is_transient, result.requests) == (is_transient, requests)
     assert not result.is_complete
-    assert days(store, "sessions") == before
-    assert figures(store) == {}
+    assert days(sqlite_warehouse, "sessions") == before
+    assert figures(sqlite_warehouse) == {}
 
 
 @pytest.mark.parametrize(
@@ -476,41 +490,47 @@ def test_failures(
     ],
 )
 def test_a_short_failure_is_retried(
-    sandbox: Ga4Sandbox, store: Warehouse, fault: str, transport: str
+    sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse, fault: str, transport: str
 ) -> None:
     """A failure that passes costs a try and no figure (scenario 12: never an empty page)."""
     sandbox.faults.switch_on(f"ga4.{fault}", times=1)
-    result = pull(sandbox, store, needs(series("sessions")), transport)
+    result = pull(sandbox, sqlite_warehouse, needs(series("sessions")), transport)
     assert (result.error, result.requests) == (None, 2)
-    assert sum(days(store, "sessions").values()) == len(sessions_of_ten_days())
+    assert sum(days(sqlite_warehouse, "sessions").values()) == len(sessions_of_ten_days())
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
-def test_another_property(sandbox: Ga4Sandbox, store: Warehouse, transport: str) -> None:
+def test_another_property(sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse, transport: str) -> None:
     """A property that we may not read is named, with what GA4 said."""
-    result = pull(sandbox, store, needs(series("sessions")), transport, property_id="999")
+    result = pull(
+        sandbox, sqlite_warehouse, needs(series("sessions")), transport, property_id="999"
+    )
     assert result.error is not None
     assert "property 999" in result.error
     assert "permission" in result.error
     assert not result.is_transient
 
 
-def test_a_token_that_is_refused(sandbox: Ga4Sandbox, store: Warehouse, tmp_path: Path) -> None:
+def test_a_token_that_is_refused(
+    sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse, tmp_path: Path
+) -> None:
     """A service account of somebody else is refused in words, without a retry that helps nobody."""
     with Ga4Sandbox(settings()) as other:
         key_file = other.service_account_file(tmp_path / "key.json")
     source = Ga4Source(name="web", property="123456789", credentials_env="WEB_KEY")
     environ = {"OKR_SYNC_GA4_ENDPOINT": sandbox.rest_url, "WEB_KEY": str(key_file)}
     connector = Ga4Connector(source, environ, QUICK)
-    result = connector.pull(needs(series("sessions")), store, NOW)
+    result = connector.pull(needs(series("sessions")), sqlite_warehouse, NOW)
     connector.close()
     assert result.error is not None
     assert "WEB_KEY" in result.error
     assert not result.is_transient
-    assert days(store, "sessions") == {}
+    assert days(sqlite_warehouse, "sessions") == {}
 
 
-def test_a_server_that_is_down(sandbox: Ga4Sandbox, store: Warehouse, tmp_path: Path) -> None:
+def test_a_server_that_is_down(
+    sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse, tmp_path: Path
+) -> None:
     """A server that is down is a failed pull in words, and the next pull finds it again."""
     environ = sandbox.environment_for_grpc()
     key_file = sandbox.service_account_file(tmp_path / "key.json")
@@ -521,7 +541,7 @@ def test_a_server_that_is_down(sandbox: Ga4Sandbox, store: Warehouse, tmp_path: 
         (Ga4Source(name="web", property="123456789", credentials_env="WEB_KEY"), rest),
     ):
         connector = Ga4Connector(source, variables, QUICK)
-        result = connector.pull(needs(series("sessions")), store, NOW)
+        result = connector.pull(needs(series("sessions")), sqlite_warehouse, NOW)
         connector.close()
         assert result.error is not None
         assert "can't be reached" in result.error
@@ -542,7 +562,7 @@ def test_a_server_that_is_down(sandbox: Ga4Sandbox, store: Warehouse, tmp_path: 
     ids=["unset", "no file", "another object", "list", "word", "deep"],
 )
 def test_credentials_that_cannot_be_used(
-    store: Warehouse, tmp_path: Path, content: str | None, words: str
+    sqlite_warehouse: Warehouse, tmp_path: Path, content: str | None, words: str
 ) -> None:
     """Missing or broken credentials say what to set, and show nothing of the key."""
     path = tmp_path / "key.json"
@@ -552,7 +572,9 @@ def test_credentials_that_cannot_be_used(
     if content:
         path.write_text(content)
     source = Ga4Source(name="web", property="123456789", credentials_env="WEB_KEY")
-    result = Ga4Connector(source, environ, QUICK).pull(needs(series("sessions")), store, NOW)
+    result = Ga4Connector(source, environ, QUICK).pull(
+        needs(series("sessions")), sqlite_warehouse, NOW
+    )
     assert result.error is not None
     assert words in result.error
     assert "WEB_KEY" in result.error
@@ -565,7 +587,7 @@ def test_credentials_that_cannot_be_used(
     "content", ['["s3cret"]', '{"type": "impersonated_service_account"}', "[" * 100_000], ids=len
 )
 def test_default_credentials_that_cannot_be_used(
-    store: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+    sqlite_warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:
     """A file of another shape says what to set as well, and shows nothing of itself."""
     path = tmp_path / "key.json"
@@ -573,23 +595,25 @@ def test_default_credentials_that_cannot_be_used(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
     source = Ga4Source(name="web", property="123456789")
     environ = {"OKR_SYNC_GA4_ENDPOINT": "http://127.0.0.1:9"}
-    result = Ga4Connector(source, environ, QUICK).pull(needs(series("sessions")), store, NOW)
+    result = Ga4Connector(source, environ, QUICK).pull(
+        needs(series("sessions")), sqlite_warehouse, NOW
+    )
     assert "Set GOOGLE_APPLICATION_CREDENTIALS" in (result.error or "")
     assert "s3cret" not in (result.error or "")
 
 
-def test_one_connector_pulls_again(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+def test_one_connector_pulls_again(sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse) -> None:
     """The connection is kept between pulls; each pull counts its own requests."""
     connector = Ga4Connector(
         Ga4Source(name="web", property="123456789"), sandbox.environment_for_grpc(), QUICK
     )
-    results = [connector.pull(needs(series("sessions")), store, NOW) for _ in range(2)]
+    results = [connector.pull(needs(series("sessions")), sqlite_warehouse, NOW) for _ in range(2)]
     connector.close()
     assert [result.requests for result in results] == [1, 1]
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
-def test_rates_and_dimensions_of_ones_own(store: Warehouse, transport: str) -> None:
+def test_rates_and_dimensions_of_ones_own(sqlite_warehouse: Warehouse, transport: str) -> None:
     """One event's rate, events by name and custom dimensions go through like any other field."""
     rows = sessions_of_ten_days()
     rows["event:demo_request"] = ["1" if n % 9 == 0 else "" for n in range(len(rows))]
@@ -603,7 +627,7 @@ def test_rates_and_dimensions_of_ones_own(store: Warehouse, transport: str) -> N
     with Ga4Sandbox(property_settings, sessions=rows) as sandbox:
         result = pull(
             sandbox,
-            store,
+            sqlite_warehouse,
             needs(
                 window("sessionKeyEventRate:demo_request", "userKeyEventRate:purchase"),
                 series("eventCount", "keyEvents", where=demos),
@@ -614,40 +638,46 @@ def test_rates_and_dimensions_of_ones_own(store: Warehouse, transport: str) -> N
         )
     assert result.error is None
     asked = rows["event:demo_request"].eq("1")
-    stored = figures(store)
+    stored = figures(sqlite_warehouse)
     rate = stored["sessionKeyEventRate:demo_request", FIRST, LAST]
     assert rate is not None and float(rate) == pytest.approx(asked.mean(), abs=1e-9)
     buyers = rows.loc[rows["event:purchase"].eq("1"), "user_id"].nunique()
     people = stored["userKeyEventRate:purchase", FIRST, LAST]
     assert people is not None
     assert float(people) == pytest.approx(buyers / rows["user_id"].nunique(), abs=1e-9)
-    assert sum(days(store, "eventCount", demos).values()) == int(asked.sum())
-    assert sum(days(store, "keyEvents", demos).values()) == int(asked.sum())
-    assert sum(days(store, "eventCount", pro).values()) > 0
-    assert sum(days(store, "sessions", gold).values()) == int(
+    assert sum(days(sqlite_warehouse, "eventCount", demos).values()) == int(asked.sum())
+    assert sum(days(sqlite_warehouse, "keyEvents", demos).values()) == int(asked.sum())
+    assert sum(days(sqlite_warehouse, "eventCount", pro).values()) > 0
+    assert sum(days(sqlite_warehouse, "sessions", gold).values()) == int(
         rows["customUser:tier"].eq("gold").sum()
     )
 
 
-def test_a_rate_of_an_event_that_does_not_exist(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+def test_a_rate_of_an_event_that_does_not_exist(
+    sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse
+) -> None:
     """It fails alone, with its name; the rates of other events are read."""
     need = needs(window("sessionKeyEventRate:nothing"), window("sessionKeyEventRate:purchase"))
-    assert pull(sandbox, store, need).is_complete
-    stored = figures(store)
+    assert pull(sandbox, sqlite_warehouse, need).is_complete
+    stored = figures(sqlite_warehouse)
     assert stored["sessionKeyEventRate:purchase", FIRST, LAST] is not None
-    assert "sessionKeyEventRate:nothing" in (told(store, "sessionKeyEventRate:nothing") or "")
+    assert "sessionKeyEventRate:nothing" in (
+        told(sqlite_warehouse, "sessionKeyEventRate:nothing") or ""
+    )
 
 
-def test_every_metric_of_the_schema_goes_through(sandbox: Ga4Sandbox, store: Warehouse) -> None:
+def test_every_metric_of_the_schema_goes_through(
+    sandbox: Ga4Sandbox, sqlite_warehouse: Warehouse
+) -> None:
     """Whatever the property lists as a metric can be bound over an exact window."""
     names = sorted(Schema((), ("purchase",)).metrics)
     for some in (names[:20], names[20:]):
-        result = pull(sandbox, store, needs(*(window(name) for name in some)))
+        result = pull(sandbox, sqlite_warehouse, needs(*(window(name) for name in some)))
         assert result.error is None
-    refused = {name: told(store, name) for name in names if told(store, name)}
+    refused = {name: told(sqlite_warehouse, name) for name in names if told(sqlite_warehouse, name)}
     # The sandbox's user, like many, may not see what advertising costs.
     assert refused.keys() == {name for name in names if name in COSTS}
-    stored = figures(store)
+    stored = figures(sqlite_warehouse)
     assert {metric for metric, _, _ in stored} >= set(names) - COSTS
     views = sessions_of_ten_days()["event:page_view"].astype(int)
     rate = stored["screenPageViewsPerSession", FIRST, LAST]
